@@ -1,0 +1,3 @@
+from rollbook.entrypoints.cli import main
+
+main()

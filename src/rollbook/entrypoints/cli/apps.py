@@ -1,0 +1,238 @@
+"""`rollbook app`: third-party apps."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rollbook.entrypoints.cli import cli
+from rollbook.entrypoints.cli.common import F, find_tenant, json_option, show, tenant_option
+
+if TYPE_CHECKING:
+    from rollbook.sharing import App
+
+
+@cli.group()
+def app() -> None:
+    """Third-party apps and what each one sees."""
+
+
+def agreement_options(command: F) -> F:
+    """The parts of an agreement, as options."""
+    for option in (
+        click.option("--purpose", default="learning-app", show_default=True, help="A purpose of the policy."),
+        click.option(
+            "--region",
+            default=None,
+            metavar="CC",
+            help="Where it keeps the data; default: the tenant's region.",
+        ),
+        click.option(
+            "--retention-days",
+            default=30,
+            show_default=True,
+            help="Deleted so many days after a person leaves.",
+        ),
+        click.option(
+            "--until", type=click.DateTime(["%Y-%m-%d"]), default=None, help="Last day; default: in a year."
+        ),
+        click.option("--contact", default="", help="Whom to ask at the app's maker."),
+        click.option(
+            "--sub-processor",
+            "helpers",
+            multiple=True,
+            metavar="NAME:CC",
+            help="A company that helps it, and where.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@app.command("create")
+@click.argument("name")
+@tenant_option
+@click.option("--kind", type=click.Choice(["oneroster"]), default="oneroster", show_default=True)
+@click.option("--vendor", default="", help="Who makes it.")
+@click.option("--about", default="", help="What pupils do with it, to end “so that they can ...”.")
+@click.option("--privacy-url", default="", help="The app's own privacy policy.")
+@click.option("--no-agreement", is_flag=True, help="Record no agreement: nothing leaves until there is one.")
+@agreement_options
+@json_option
+def create(
+    name: str, slug: str, kind: str, vendor: str, about: str, privacy_url: str, no_agreement: bool,
+    purpose: str, region: str | None,
+    retention_days: int, until: datetime | None, contact: str, helpers: tuple[str, ...], as_json: bool,
+) -> None:  # fmt: skip
+    """Make an app known, record the agreement with its maker, and print its client id and secret, once.
+
+    The options are the agreement's terms; whoever runs this command agrees to them for the tenant. The app sees
+    nothing until `rollbook app share` says which people and details.
+
+    \b
+    Example:
+      rollbook app create Numberyard --tenant oakfield --vendor "Duckpond Learning" --until 2027-08-31
+    """
+    from django.db import transaction
+
+    from rollbook.sharing import create_app
+
+    tenant = find_tenant(slug)
+    with transaction.atomic():
+        made = create_app(tenant, name, vendor=vendor, about=about, privacy_url=privacy_url, contact=contact)
+        agreed = (
+            None
+            if no_agreement
+            else _agree(made.app, tenant.region, purpose, region, retention_days, until, contact, helpers)
+        )
+    data = {
+        "app": made.app.slug, "name": name, "kind": kind, "client_id": made.client_id, "client_secret": made.client_secret,
+        "agreement": agreed,
+    }  # fmt: skip
+    show(
+        as_json, data,
+        f"client id      {made.client_id}\nclient secret  {made.client_secret}   (shown this once)\n"
+        + (_agreed(agreed) if agreed else "No agreement yet.\n")
+        + f"Next: rollbook app share {made.app.slug} --tenant {slug} --rule '{{\"people\": \"all\", \"fields\": \"all\"}}'",
+    )  # fmt: skip
+
+
+def _agreed(terms: dict[str, Any]) -> str:
+    return f"agreement      {terms['purpose']}, kept in {terms['region']}, until {terms['ends_on']}\n"
+
+
+@app.command("agree")
+@click.argument("name")
+@tenant_option
+@agreement_options
+@json_option
+def agree_(
+    name: str, slug: str, purpose: str, region: str | None, retention_days: int, until: datetime | None, contact: str,
+    helpers: tuple[str, ...], as_json: bool,
+) -> None:  # fmt: skip
+    """Record a new agreement with the maker of an app; it replaces the one in force."""
+    tenant = find_tenant(slug)
+    data = _agree(
+        _find(tenant.id, name), tenant.region, purpose, region, retention_days, until, contact, helpers
+    )
+    show(as_json, data, f"Agreed: {data['purpose']}, kept in {data['region']}, until {data['ends_on']}.")
+
+
+def _agree(
+    app_: App,
+    own: str,
+    purpose: str,
+    region: str | None,
+    days: int,
+    until: datetime | None,
+    contact: str,
+    helpers: tuple[str, ...],
+) -> dict[str, Any]:
+    from rollbook.sharing import agree
+
+    ends_on: date = until.date() if until else date.today() + timedelta(days=365)
+    parts = [h.rpartition(":") for h in helpers]
+    made = agree(
+        app_, purpose=purpose, region=region or own, retention_days=days, ends_on=ends_on, contact=contact or "not given",
+        sub_processors=[{"name": n, "region": cc} for n, _, cc in parts], read_policy=True,
+    )  # fmt: skip
+    return {
+        "purpose": made.purpose,
+        "region": made.region,
+        "retention_days": made.retention_days,
+        "ends_on": str(made.ends_on),
+    }
+
+
+def _find(tenant_id: int, name: str) -> App:
+    from rollbook.kernel.errors import NotFound
+    from rollbook.sharing import find_app
+
+    try:
+        return find_app(tenant_id, name)
+    except NotFound:
+        raise NotFound(f"There is no app “{name}” here. List them with `rollbook app list`.") from None
+
+
+@app.command("share")
+@click.argument("name")
+@tenant_option
+@click.option(
+    "--rule", required=True, metavar="JSON", help='The smallest is {"people": "all", "fields": "all"}.'
+)
+@json_option
+def share_(name: str, slug: str, rule: str, as_json: bool) -> None:
+    """Decide which people and which details an app sees; its next request obeys.
+
+    \b
+    Examples:
+      rollbook app share numberyard --tenant oakfield --rule '{"people": "all", "fields": "all"}'
+      rollbook app share numberyard --tenant oakfield --rule '{
+          "people": {"roles": ["student", "teacher"], "grades": ["01", "02"]},
+          "fields": [{"field": "users.givenName", "reason": "To greet the child"}]}'
+    """
+    from rollbook.kernel.errors import Invalid
+    from rollbook.sharing import share, state_of
+
+    try:
+        data = json.loads(rule)
+    except json.JSONDecodeError as error:
+        raise Invalid(
+            f"The rule is not JSON: {error}.", 'The smallest is {"people": "all", "fields": "all"}.'
+        ) from error
+    found = _find(find_tenant(slug).id, name)
+    made = share(found, data)
+    shares, says = state_of(found)
+    answer = {
+        "app": found.slug,
+        "rule": made.id,
+        "people": made.people,
+        "fields": made.fields,
+        "shares": shares,
+        "state": says,
+    }
+    show(as_json, answer, says)
+
+
+@app.command("stop")
+@click.argument("name")
+@tenant_option
+@click.option("--because", default="", help="For the record.")
+@json_option
+def stop_(name: str, slug: str, because: str, as_json: bool) -> None:
+    """Stop sharing with an app, at once."""
+    from rollbook.sharing import stop
+
+    found = _find(find_tenant(slug).id, name)
+    stop(found, because=because)
+    show(as_json, {"app": found.slug, "shares": False}, f"{found.name} gets nothing any more.")
+
+
+@app.command("list")
+@tenant_option
+@json_option
+def list_(slug: str, as_json: bool) -> None:
+    """List the apps of a tenant, and whether each gets anything now."""
+    from rollbook.sharing import apps_of, state_of
+
+    rows = []
+    for found in apps_of(find_tenant(slug).id):
+        shares, says = state_of(found)
+        rows.append(
+            {
+                "app": found.slug,
+                "name": found.name,
+                "client_id": found.client_id,
+                "shares": shares,
+                "state": says,
+            }
+        )
+    show(
+        as_json,
+        rows,
+        "\n".join(f"{r['app']:<24} {'shares ' if r['shares'] else 'nothing'}  {r['state']}" for r in rows)
+        or "No apps yet.",
+    )

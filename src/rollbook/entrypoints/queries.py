@@ -1,0 +1,341 @@
+"""What the home and audit pages read, through the gate: the record merged by time, and what waits for somebody.
+
+The record is two tables that only grow: what was done (Audit) and what was shown or sent (Disclosure). Ids of both grow
+with time, so they merge by id, newest first, and a page goes on before the last id of the page above.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import islice
+from typing import Any
+
+from django.apps import apps
+from django.db.models import Count
+
+from rollbook.kernel import idset
+from rollbook.kernel.errors import NotFound
+from rollbook.policy import Access, Audit, Disclosure, Gap
+from rollbook.roster import columns_in_words, door_name
+from rollbook.sharing import App
+
+PAGE = 50
+BATCH = 200
+KINDS = {"look": "Staff looked", "received": "Apps received", "did": "Something was done"}
+NAME_COLUMNS = "roster_person.family_name,roster_person.given_name"
+
+ROLE_TITLES = {"dpo": "data protection officer"}
+# verb of the audit -> what the actor did. {object} is its name, {x} a detail.
+VERBS = {
+    "app.created": "added the app {object}",
+    "app.signed_in": "signed in with its secret",
+    "audit.exported": "exported this record",
+    "identity.account_closed": "closed the account of {object}",
+    "identity.place_chosen": "went on as {role}",
+    "identity.renamed": "changed their name",
+    "identity.role_ended": "took the role {role} from {object}",
+    "identity.role_given": "gave {object} the role {role}",
+    "identity.session_ended": "ended one of their sign-ins",
+    "identity.sign_in_failed": "noted a failed sign-in as {object}",
+    "identity.signed_in": "signed in",
+    "identity.signed_out": "signed out",
+    "person.merged": "made two records of {object} one",
+    "person.merged_undone": "undid a merge for {object}",
+    "person.split": "split an id off {object}",
+    "person.split_undone": "undid a split for {object}",
+    "sharing.agreed": "recorded the agreement with {object}",
+    "sharing.field_answered": "answered a request of {object}",
+    "sharing.field_asked": "asked for one more detail",
+    "sharing.rule_changed": "changed what {object} may see",
+    "sharing.stopped": "stopped sharing with {object}",
+    "sync.applied": "applied the sync {object}",
+    "sync.apply_asked": "asked to apply the sync {object}",
+    "sync.discarded": "discarded the sync {object}",
+    "sync.settings_changed": "changed the limits of syncs",
+    "sync.undo_asked": "asked to undo the sync {object}",
+    "sync.undone": "undid the sync {object}",
+    "sync.uploaded": "brought in the file {object}",
+    "tenant.changed": "changed the settings of {object}",
+    "tenant.created": "set up {object}",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Narrow:
+    """What the record is narrowed to. person, school: ids. who: a part of a name. kind: of KINDS.
+
+    since, until: days, both within.
+    """
+
+    person: int | None = None
+    who: str = ""
+    kind: str = ""
+    since: date | None = None
+    until: date | None = None
+    school: int | None = None
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of the record. about: ids of people to name (at most two); count: how many people in all."""
+
+    id: int
+    at: datetime
+    kind: str
+    who: str
+    does: str
+    count: int = 0
+    about: tuple[int, ...] = ()
+    columns: tuple[str, ...] = ()
+    purpose: str = ""
+    place: str = ""
+    reason: str = ""
+    href: str = ""
+    names: tuple[str, ...] = ()
+
+    @property
+    def whom(self) -> str:
+        """The people it is about, in words."""
+        if self.names and len(self.names) == self.count:
+            return " and ".join(self.names)
+        return f"{self.count:,} {'person' if self.count == 1 else 'people'}" if self.count else "nobody"
+
+    @property
+    def sentence(self) -> str:
+        """ "Ms Larkspur looked at Juno Fernweh’s email", "Numberyard received first name of 100 people"."""
+        if self.kind == "did":
+            return f"{self.who} {self.does}"
+        details = list(self.columns)
+        shown = _listed([*details[:4], f"{len(details) - 4} more"] if len(details) > 5 else details)
+        shown = shown[:1].lower() + shown[1:] if shown else "place on the roll"
+        if self.count == len(self.names) == 1:
+            return f"{self.who} {self.does} {self.whom}’s {shown}"
+        return f"{self.who} {self.does} {shown} of {self.whom}"
+
+
+def _listed(words: list[str]) -> str:
+    words = [w if n == 0 else w[:1].lower() + w[1:] for n, w in enumerate(words)]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else ""
+
+
+def record(access: Access, narrow: Narrow, before: int | None = None) -> Iterator[Event]:
+    """The record, newest first, a batch at a time. before: only ids below this one. Names are not filled in."""
+    members = people_at(access, narrow.school) if narrow.school else None
+    feeds = []
+    if narrow.kind != "did":
+        feeds.append(_disclosures(access, narrow, before, members))
+    if narrow.kind in ("", "did"):
+        feeds.append(_audits(access, narrow, before, members))
+    yield from heapq.merge(*feeds, key=lambda event: -event.id)
+
+
+def page_of(
+    access: Access, narrow: Narrow, before: int | None = None, limit: int = PAGE
+) -> tuple[list[Event], int | None]:
+    """One page with names, and the id to go on before."""
+    found = list(islice(record(access, narrow, before), limit + 1))
+    return named(access, found[:limit]), found[limit - 1].id if len(found) > limit else None
+
+
+def named(access: Access, events: list[Event]) -> list[Event]:
+    """The same events with the names of the people they are about, as far as the role may see names."""
+    wanted = {i for event in events for i in event.about}
+    if not wanted:
+        return events
+    rows = access.select(apps.get_model("roster", "Person")).filter(id__any=sorted(wanted))
+    names = {
+        i: f"{given} {family}".strip()
+        for i, given, family in rows.values_list("id", "given_name", "family_name")
+    }
+    return [replace(e, names=tuple(names[i] for i in e.about if names.get(i))) for e in events]
+
+
+def _batches(rows: Any, before: int | None) -> Iterator[Any]:
+    """Rows by falling id. Each batch is a query of its own, so that a long download holds no transaction open."""
+    while True:
+        found = list((rows.filter(id__lt=before) if before else rows).order_by("-id")[:BATCH])
+        yield from found
+        if len(found) < BATCH:
+            return
+        before = found[-1]["id"]
+
+
+def _timed(rows: Any, narrow: Narrow) -> Any:
+    if narrow.since:
+        rows = rows.filter(at__gte=datetime.combine(narrow.since, time(), UTC))
+    if narrow.until:
+        rows = rows.filter(at__lt=datetime.combine(narrow.until + timedelta(days=1), time(), UTC))
+    return rows
+
+
+def _disclosures(
+    access: Access, narrow: Narrow, before: int | None, members: set[int] | None
+) -> Iterator[Event]:
+    rows = _timed(access.select(Disclosure), narrow)
+    if narrow.kind:
+        rows = rows.filter(recipient_kind="staff" if narrow.kind == "look" else "app")
+    if narrow.who:
+        rows = rows.filter(recipient__icontains=narrow.who)
+    if narrow.person:
+        rows = rows.filter(first_id__lte=narrow.person, last_id__gte=narrow.person)
+    columns = [
+        "id",
+        "at",
+        "recipient_kind",
+        "recipient",
+        "purpose",
+        "door",
+        "columns",
+        "people_count",
+        "first_id",
+        "last_id",
+        "reason",
+    ]
+    exact = narrow.person is not None or members is not None
+    purposes = access.bundle.purposes
+    for row in _batches(rows.values(*columns, *(["people"] if exact else [])), before):
+        count, about = row["people_count"], (row["first_id"], row["last_id"])[: row["people_count"]]
+        if exact:
+            people = set(idset.unpack(bytes(row["people"])))
+            if narrow.person and narrow.person not in people:
+                continue
+            if members is not None:
+                mine = sorted(people & members)
+                if not mine:
+                    continue
+                count, about = len(mine), tuple(mine[:2])
+        yield Event(
+            row["id"], row["at"], "received" if row["recipient_kind"] == "app" else "look", row["recipient"],
+            "received" if row["recipient_kind"] == "app" else "looked at", count, about if count <= 2 else (),
+            tuple(columns_in_words(row["columns"])), str(purposes.get(row["purpose"], {}).get("title", row["purpose"])),
+            door_name(row["door"]), row["reason"],
+        )  # fmt: skip
+
+
+def _audits(access: Access, narrow: Narrow, before: int | None, members: set[int] | None) -> Iterator[Event]:
+    rows = _timed(access.select(Audit), narrow)
+    if narrow.who:
+        rows = rows.filter(actor__icontains=narrow.who)
+    if narrow.person:
+        rows = rows.filter(object_kind="person", object_id=narrow.person)
+    if members is not None:
+        rows = rows.filter(object_kind="person")
+    slugs = dict(access.select(App).values_list("id", "slug"))
+    for row in _batches(
+        rows.values("id", "at", "actor", "verb", "object_kind", "object_id", "object", "details"), before
+    ):
+        if members is not None and row["object_id"] not in members:
+            continue
+        yield Event(
+            row["id"], row["at"], "did", row["actor"], _did(row), reason=_why(row["details"]), href=_href(row, slugs),
+            count=1 if row["object_kind"] == "person" else 0,
+        )  # fmt: skip
+
+
+class _Details(dict[str, Any]):
+    def __missing__(self, key: str) -> str:
+        return "…"
+
+
+def _did(row: Any) -> str:
+    words = VERBS.get(row["verb"])
+    if words is None:
+        verb = row["verb"].replace(".", ": ").replace("_", " ")
+        return f"did “{verb}”{' to ' + row['object'] if row['object'] else ''}"
+    details = {**row["details"], "object": row["object"]}
+    details["role"] = ROLE_TITLES.get(str(details.get("role")), details.get("role"))
+    return words.format_map(_Details(details))
+
+
+def _why(details: Any) -> str:
+    return str(details.get("because") or details.get("reason") or "") if isinstance(details, dict) else ""
+
+
+def _href(row: Any, slugs: dict[int, str]) -> str:
+    kind, number = row["object_kind"], row["object_id"]
+    if kind == "app" and number in slugs:
+        return f"/apps/{slugs[number]}"
+    return (
+        f"/{'sync' if kind == 'sync' else 'people'}/{number}" if kind in ("sync", "person") and number else ""
+    )
+
+
+# ---- Narrowing to a person or a school.
+
+
+def people_called(access: Access, text: str, limit: int = 12) -> list[tuple[int, str]]:
+    """(id, name) of people whose name holds every word."""
+    rows = access.select(apps.get_model("roster", "Person"))
+    for word in text.lower().split()[:5]:
+        rows = rows.filter(name_key__contains=word)
+    found = rows.order_by("name_key", "id").values_list("id", "given_name", "family_name")[:limit]
+    return [(i, f"{given} {family}".strip()) for i, given, family in found]
+
+
+def person_called(access: Access, person: int) -> str:
+    """The name of one person of the tenant. Raises NotFound."""
+    rows = access.select(apps.get_model("roster", "Person")).filter(id=person)
+    for given, family in rows.values_list("given_name", "family_name"):
+        return f"{given} {family}".strip()
+    raise NotFound("There is no such person.")
+
+
+def schools(access: Access) -> list[tuple[int, str]]:
+    """(id, name) of the tenant's orgs."""
+    rows = access.select(apps.get_model("roster", "Org")).filter(status="active")
+    return list(rows.order_by("name", "id").values_list("id", "name"))
+
+
+def people_at(access: Access, org: int) -> set[int]:
+    """Ids of everybody who has or had a role at an org or below it. Raises NotFound for another tenant's."""
+    rows = access.select(apps.get_model("roster", "Org"))
+    level = set(rows.filter(id=org).values_list("id", flat=True))
+    if not level:
+        raise NotFound("There is no such school.")
+    orgs: set[int] = set()
+    while level - orgs:
+        orgs |= level
+        level = set(rows.filter(parent_id__any=sorted(level)).values_list("id", flat=True))
+    roles = access.select(apps.get_model("roster", "Role")).filter(org_id__any=sorted(orgs))
+    return set(roles.order_by().values_list("person_id", flat=True).distinct())
+
+
+# ---- Home.
+
+
+def gaps(access: Access, limit: int = 6) -> tuple[list[Gap], int]:
+    """Questions that nobody has decided, the latest first, and how many there are."""
+    rows = access.select(Gap)
+    return list(rows.order_by("-last_at")[:limit]), rows.count()
+
+
+@dataclass(frozen=True)
+class Taught:
+    """A class on its teacher's home page."""
+
+    id: int
+    title: str
+    grades: str
+    pupils: int
+
+
+def classes_of(access: Access) -> list[Taught]:
+    """The classes that the access reaches, by title, with how many pupils are in each."""
+    rows = access.select(apps.get_model("roster", "Class")).filter(status="active")
+    places = access.select(apps.get_model("roster", "Enrollment")).filter(status="active", role="student")
+    counts = dict(places.order_by().values_list("klass_id").annotate(n=Count("person_id", distinct=True)))
+    return [
+        Taught(i, title, grades, counts.get(i, 0))
+        for i, title, grades in rows.order_by("title", "id").values_list("id", "title", "grades")[:200]
+    ]
+
+
+def without_names(events: Iterable[Event]) -> list[Event]:
+    """Events for a page that names nobody of the roster: those about one person say so without saying whom."""
+    return [
+        replace(e, does="changed the record of one person") if e.kind == "did" and e.count else e
+        for e in events
+    ]

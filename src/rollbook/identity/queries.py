@@ -1,0 +1,176 @@
+"""Who is signed in, and what staff accounts there are. Reads come before an access exists, so they are exempt from
+the gate, each with its reason; nothing here is about pupils."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+
+from rollbook.identity.models import Account, Membership, Session
+from rollbook.identity.rules import ROLES, titles
+from rollbook.kernel import clock
+from rollbook.kernel.errors import NotFound, Refused
+from rollbook.policy import Access, Actor, bundle_for, unguarded
+from rollbook.roster import Tenant, survivor
+
+
+@dataclass(frozen=True)
+class Place:
+    """What an account is in one tenant (a membership in force)."""
+
+    id: int
+    tenant: Tenant
+    role: str
+    person: int | None
+    org: int | None
+    expires_at: datetime
+
+    @property
+    def title(self) -> str:
+        return ROLES[self.role].title
+
+
+@dataclass(frozen=True)
+class Who:
+    """Somebody signed in, in one of their places."""
+
+    account_id: int
+    name: str
+    email: str
+    place: Place
+    memberships: tuple[Place, ...]
+
+    @property
+    def tenant(self) -> Tenant:
+        return self.place.tenant
+
+    @property
+    def role(self) -> str:
+        return self.place.role
+
+    @property
+    def title(self) -> str:
+        return self.place.title
+
+    @property
+    def actor(self) -> Actor:
+        """Who asks, for the gate and the audit. A merged roster row is followed to the one that stands for it."""
+        person = self.place.person
+        if person is not None:
+            person = survivor(self.tenant.id, person)
+        return Actor("staff", self.role, self.account_id, self.name, person=person, org=self.place.org)
+
+    def access(self, purpose: str | None = None, reason: str = "") -> Access:
+        """The access of this role, for its own purpose unless another is named."""
+        why = purpose or ROLES[self.role].purpose
+        return Access(self.actor, why, self.tenant.id, bundle_for(self.tenant.policy), reason=reason)
+
+    def not_for(self, roles: tuple[str, ...]) -> Refused:
+        """Why a page for other roles is refused."""
+        return Refused(
+            f"This page is for the {titles(roles)}.",
+            f"You are signed in as {self.title}. Ask your administrator if you need it for your work.",
+        )
+
+
+def places_of(account_id: int) -> tuple[Place, ...]:
+    """The memberships in force of an account, in the order of the tenants' names."""
+    with unguarded("what somebody is where is asked before they have an access"):
+        found = Membership.objects.filter(account_id=account_id, expires_at__gt=clock.now()).select_related(
+            "tenant"
+        )
+        places = [
+            Place(m.id, m.tenant, m.role, m.person_id, m.org_id, m.expires_at)
+            for m in found
+            if m.role in ROLES
+        ]
+    return tuple(sorted(places, key=lambda p: (p.tenant.name, list(ROLES).index(p.role))))
+
+
+def who_is(account_id: int, membership_id: int) -> Who | None:
+    """The account in the place it chose (or its first). None when it is closed or has no place in force."""
+    with unguarded("whose session this is comes before any access"):
+        account = Account.objects.filter(id=account_id, closed_at=None).first()
+    places = places_of(account_id) if account else ()
+    if account is None or not places:
+        return None
+    place = next((p for p in places if p.id == membership_id), places[0])
+    return Who(account.id, account.name, account.email, place, places)
+
+
+def account_by_email(email: str) -> Account | None:
+    """The open account with this email, in any case of letters."""
+    with unguarded("an account is found by its email before anybody is known"):
+        found: Account | None = Account.objects.filter(email=email.strip().lower(), closed_at=None).first()
+    return found
+
+
+def find_account(email: str) -> Account:
+    """The open account with this email. Raises NotFound."""
+    found = account_by_email(email)
+    if found is None:
+        raise NotFound(f"There is no account with the email {email}.")
+    return found
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """One signed-in browser. `handle` names it in a form; it is not its key."""
+
+    handle: str
+    browser: str
+    began: datetime
+    used: datetime
+    ends: datetime
+
+
+def handle_of(session_key: str) -> str:
+    """A name for a session that opens nothing."""
+    return sha256(b"handle:" + session_key.encode()).hexdigest()[:20]
+
+
+def sessions_of(account_id: int) -> list[SignIn]:
+    """The live sign-ins of an account, the last used first."""
+    with unguarded("people see and end their own sign-ins"):
+        rows = Session.objects.filter(account_id=account_id, expire_date__gt=clock.now()).order_by("-used_at")
+        return [
+            SignIn(handle_of(r.session_key), r.browser, r.created_at, r.used_at, r.expire_date) for r in rows
+        ]
+
+
+@dataclass(frozen=True)
+class Colleague:
+    """One membership of a tenant's staff, as the administrator sees it."""
+
+    id: int
+    account_id: int
+    name: str
+    email: str
+    role: str
+    reason: str
+    expires_at: datetime
+    closed: bool
+    has_password: bool
+
+    @property
+    def title(self) -> str:
+        return ROLES[self.role].title if self.role in ROLES else self.role
+
+    @property
+    def ended(self) -> bool:
+        return self.closed or self.expires_at <= clock.now()
+
+
+def staff_of(tenant_id: int) -> list[Colleague]:
+    """Everybody who may sign in to a tenant, by name; those whose role has ended last."""
+    with unguarded("the administrator looks after staff accounts", tenant=tenant_id):
+        rows = Membership.objects.filter(tenant_id=tenant_id).select_related("account")
+        found = [
+            Colleague(
+                m.id, m.account_id, m.account.name, m.account.email, m.role, m.reason, m.expires_at,
+                m.account.closed_at is not None, bool(m.account.password),
+            )
+            for m in rows
+        ]  # fmt: skip
+    return sorted(found, key=lambda c: (c.ended, c.name, c.role))

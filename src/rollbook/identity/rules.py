@@ -1,0 +1,121 @@
+"""What staff may be, how long a sign-in lasts, and which passwords are too easy."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+IDLE = timedelta(hours=1)  # a sign-in that nobody uses ends
+ABSOLUTE = timedelta(hours=12)  # and none outlives a day
+TOUCH = timedelta(minutes=1)  # how stale "last used" may be: a write for each page would be waste
+RESET_LASTS = timedelta(hours=24)
+GRANT_LASTS = timedelta(days=400)  # a role is looked at again each school year
+
+WINDOW = 600  # seconds in which failures are counted
+PER_ACCOUNT = 10
+PER_ADDRESS = 60
+
+PASSWORD_LEAST, PASSWORD_MOST = 12, 1024
+
+
+@dataclass(frozen=True)
+class Role:
+    """A role of staff: its name in the policy, its title, the purpose it works for, what it may do."""
+
+    name: str
+    title: str
+    purpose: str
+    does: str
+
+
+ROLES = {
+    role.name: role
+    for role in (
+        Role(
+            "administrator",
+            "administrator",
+            "administration",
+            "keeps the roster right and decides which app sees what",
+        ),
+        Role("dpo", "data protection officer", "protection", "answers for everything the school holds"),
+        Role("head", "head", "leadership", "sees the people of their own school"),
+        Role("teacher", "teacher", "teaching", "sees the people of the classes they teach"),
+    )
+}
+
+
+def titles(roles: tuple[str, ...]) -> str:
+    """Roles as words: "administrator or data protection officer"."""
+    words = [ROLES[r].title if r in ROLES else r for r in roles]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def ends_at(began: datetime, used: datetime) -> datetime:
+    """When a sign-in ends that began and was last used then."""
+    return min(began + ABSOLUTE, used + IDLE)
+
+
+# The commonest words that people pad to the length asked for (from public counts of leaked passwords).
+_COMMON = frozenset(
+    "password passwort letmein welcome qwerty qwertyuiop qwertyuiopas asdfghjkl zxcvbnm abc abcd abcdef abcdefghijkl admin "
+    "administrator iloveyou monkey dragon football baseball sunshine princess superman trustno shadow master login "
+    "changeme secret school teacher student computer internet google rollbook summer autumn winter spring london "
+    "correcthorsebatterystaple whatever starwars pokemon liverpool chelsea arsenal hello helloworld default guest test "
+    "testing passw pass word mypassword newpassword qazwsx qazwsxedc wsx edc zaq onetwothree".split()
+)
+_ROWS = ("01234567890123456789", "abcdefghijklmnopqrstuvwxyz", "qwertyuiopasdfghjklzxcvbnm")
+
+
+def password_problem(password: str, email: str, name: str) -> str | None:
+    """Why this password will not do, as a sentence that says what would; None when it will."""
+    if len(password) < PASSWORD_LEAST:
+        return f"Use at least {PASSWORD_LEAST} characters. Three or four words that do not belong together are good."
+    if len(password) > PASSWORD_MOST:
+        return f"Use at most {PASSWORD_MOST} characters."
+    plain = _plain(password)
+    core = plain.strip("0123456789").translate(str.maketrans("013457", "oieast"))
+    own = [_plain(part) for part in (email, email.split("@")[0], name)]
+    if any(part and len(plain) - len(part) < 6 and part in plain for part in own):
+        return "This is your name or email, or nearly. Choose something that nobody knows about you."
+    if len(set(password)) < 5 or _repeated(plain) or any(plain in row or plain in row[::-1] for row in _ROWS):
+        return "This repeats itself or runs along the keyboard. Choose words that do not belong together."
+    if any(_only_common(word) for word in (core, re.sub(r"[0-9]", "", plain))):
+        return "This is one of the passwords that are tried first. Choose words that do not belong together."
+    return None
+
+
+def _plain(text: str) -> str:
+    """Letters and digits alone, in lower case."""
+    return "".join(c for c in text.lower() if c.isalnum())
+
+
+def _repeated(text: str) -> bool:
+    """Whether the text is one short piece again and again."""
+    return any(text == (text[:n] * len(text))[: len(text)] for n in range(1, min(5, len(text) // 2 + 1)))
+
+
+def _only_common(text: str) -> bool:
+    """Whether the text is one of the commonest words, or up to three of them in a row."""
+    if text in _COMMON or not text:
+        return bool(text)
+    firsts = [text[len(w) :] for w in _COMMON if text.startswith(w)]
+    seconds = [rest[len(w) :] for rest in firsts for w in _COMMON if rest.startswith(w)]
+    return any(rest in _COMMON for rest in [*firsts, *seconds])
+
+
+def browser_name(agent: str) -> str:
+    """A browser and system in words, from a User-Agent header: "Firefox on Windows"."""
+    browsers = (
+        ("Edg", "Edge"),
+        ("OPR", "Opera"),
+        ("Firefox", "Firefox"),
+        ("CrOS", "Chrome"),
+        ("Chrome", "Chrome"),
+        ("Safari", "Safari"),
+    )
+    systems = (("CrOS", "a Chromebook"), ("iPad", "an iPad"), ("iPhone", "an iPhone"), ("Android", "Android"),
+               ("Windows", "Windows"), ("Mac OS", "a Mac"), ("Linux", "Linux"))  # fmt: skip
+    browser = next((name for mark, name in browsers if mark in agent), "A browser")
+    system = next((name for mark, name in systems if mark in agent), "")
+    return f"{browser} on {system}" if system else browser

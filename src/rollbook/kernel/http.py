@@ -1,0 +1,83 @@
+"""What every staff page asks of a request: who is signed in, and ids that are numbers.
+
+`identity.pages.SignedIn` puts `who` and `access` on the request; pages of modules below identity read them from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Protocol
+from urllib.parse import quote
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from rollbook.kernel.errors import NotFound, Refused
+
+
+class Staff(Protocol):
+    """What pages below identity know of whoever is signed in (`identity.queries.Who`)."""
+
+    account_id: int
+    name: str
+    role: str
+    tenant: Any
+    actor: Any
+
+    def not_for(self, roles: tuple[str, ...]) -> Refused:
+        """Why a page for other roles is refused."""
+
+
+class StaffRequest(HttpRequest):
+    """A request of somebody signed in. `access(purpose=None, reason="")` gives the access of their role."""
+
+    who: Staff
+    access: Callable[..., Any]
+
+
+View = Callable[..., HttpResponseBase]
+
+
+def signed_in(*roles: str) -> Callable[[View], View]:
+    """Only for somebody signed in, in one of `roles` (none: in any).
+
+    Others go to the sign-in page, and from there to where they wanted; a wrong role raises Refused.
+    """
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def check(request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            who = getattr(request, "who", None)
+            if who is None:
+                wanted = request.get_full_path() if request.method == "GET" else "/"
+                return go(request, f"/sign-in?next={quote(wanted)}")
+            if roles and who.role not in roles:
+                raise who.not_for(roles)
+            return view(request, *args, **kwargs)
+
+        return check
+
+    return decorate
+
+
+def go(request: HttpRequest, to: str) -> HttpResponse:
+    """Send the browser to a page of ours; a part loaded by htmx sends the whole page."""
+    if request.headers.get("HX-Request"):
+        return HttpResponse(status=204, headers={"HX-Redirect": to})
+    return HttpResponseRedirect(to)
+
+
+def safe_next(request: HttpRequest) -> str:
+    """Where the person wanted to go (`next`), if that is a page of this site; else the home page."""
+    wanted = request.POST.get("next") or request.GET.get("next") or ""
+    mine = url_has_allowed_host_and_scheme(wanted, allowed_hosts=None) and wanted.startswith("/")
+    return wanted if mine else "/"
+
+
+def row_id(text: str) -> int:
+    """The id in an address. Raises NotFound for what is no id: nobody outside can tell that from an unknown one."""
+    if not text.isascii() or not text.isdigit() or len(text) > 19 or int(text) >= 1 << 63:
+        raise NotFound("There is no such page.")
+    return int(text)

@@ -1,0 +1,112 @@
+"""Relationships: SELECTs that say which rows an actor's role reaches, registered by the module that knows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from django.db import models
+
+
+@dataclass(frozen=True)
+class Reach:
+    """`column` of the table must be in the ids that `select` gives; where `select` holds `{row}`, that is the column
+    and the SELECT must find something. `names` are the %s of `select`, in order: any of tenant, person, app, org,
+    purpose, or a key of the access's `values`.
+
+    few: the ids are so few (hundreds) that a query may work them all out once, rather than ask row by row.
+    view: on PostgreSQL, the view that gives the same ids for the access of the moment.
+    """
+
+    column: str
+    select: str
+    names: tuple[str, ...] = ()
+    few: bool = False
+    view: str = ""
+
+    @property
+    def ids(self) -> str:
+        """`select` as a set of ids. Raises ValueError if the one row that it asks about cannot be taken out."""
+        row = ROW.search(self.select)
+        sql = (
+            self.select.replace("SELECT 1 FROM", f"SELECT {row[1]} FROM", 1).replace(row[0], "1 = 1")
+            if row
+            else self.select
+        )
+        if "{" in sql:
+            raise ValueError(f"ask about the row once, as `column = {{row}}`: {self.select}")
+        return sql
+
+    @property
+    def condition(self) -> str:
+        """What must hold for a row, as SQL about `{row}`."""
+        if self.view and self.few:
+            return f"{{row}} = ANY (ARRAY(SELECT id FROM {self.view}))"
+        if self.view:
+            return f"EXISTS (SELECT 1 FROM {self.view} v WHERE v.id = {{row}})"
+        if "{row}" in self.select and not self.few:
+            return f"EXISTS ({self.select})"
+        return f"{{row}} IN ({self.ids})"
+
+    def through(self, view: str) -> Reach:
+        """The same reach by its view, which both walls ask on PostgreSQL. It belongs to the owner, so that what a rule
+        rests on (a teacher's own enrollment) needs no grant and is not itself behind the wall."""
+        return replace(self, view=view, names=())
+
+
+ROW = re.compile(r"([\w.]+) = \{row\}")
+
+
+@dataclass(frozen=True)
+class Relationship:
+    """Whose rows a role reaches: model label -> Reach. None reaches every row of the tenant; a table that is not
+    listed is out of reach."""
+
+    name: str
+    says: str
+    reaches: Mapping[str, Reach | None]
+
+
+_relationships: dict[str, Relationship] = {}
+
+
+def relationship(found: Relationship) -> Relationship:
+    """Register a relationship by its name."""
+    _relationships[found.name] = found
+    return found
+
+
+def relationships() -> dict[str, Relationship]:
+    """All registered relationships by name; `tenant` is always there."""
+    return dict(_relationships)
+
+
+def find_relationship(name: str) -> Relationship:
+    """The relationship of that name. Raises KeyError when nobody registered it (the compiler checks)."""
+    return _relationships[name]
+
+
+EVERYTHING = Relationship("tenant", "everyone in the tenant", {})
+relationship(EVERYTHING)
+
+
+NOWHERE = Reach("id", "SELECT 0 WHERE 1 = 0")
+
+
+def view_name(relationship: str, model: type[models.Model]) -> str:
+    """The view of the ids that a relationship reaches in a table, for the access of the moment (`policy.walls`)."""
+    return f"reach_{relationship}_{model._meta.db_table}"
+
+
+RESTRICTED = Reach(
+    "id",
+    "SELECT r.person_id FROM policy_restriction r"
+    " WHERE r.tenant_id = %s AND r.ended_at IS NULL AND (r.purpose = '' OR r.purpose = %s)",
+    ("tenant", "purpose"),
+    few=True,
+)
+RESTRICTED_VIEW = "reach_restricted"
+
+# Restriction stops use, not keeping: those who keep the record and answer for it still see it (GDPR art. 18(2)).
+UNRESTRICTED = frozenset({"administrator", "dpo"})

@@ -1,0 +1,24 @@
+"""The roster: tenants, orgs, people, classes and who is in them; syncs that propose before they change."""
+
+from typing import TYPE_CHECKING
+
+from rollbook.kernel.doors import front_door
+
+if TYPE_CHECKING:
+    from rollbook.roster.actions.sync import undo as undo
+    from rollbook.roster.jobs import sync_path as sync_path
+    from rollbook.roster.models import Tenant as Tenant
+    from rollbook.roster.queries import find_by_sourced_id as find_by_sourced_id
+    from rollbook.roster.queries import last_applied as last_applied
+    from rollbook.roster.queries import orphans as orphans
+    from rollbook.roster.queries import sample_of as sample_of
+    from rollbook.roster.queries import set_aside_of as set_aside_of
+    from rollbook.roster.queries.ids import survivor as survivor
+    from rollbook.roster.queries.people import school_choices as school_choices
+    from rollbook.roster.queries.person import explains_authority as explains_authority
+    from rollbook.roster.queries.syncs import syncs as recent_syncs
+    from rollbook.roster.rules.details import door_name as door_name
+    from rollbook.roster.rules.details import in_words as columns_in_words
+    from rollbook.roster.rules.keep import parse_keep as parse_keep
+
+__getattr__ = front_door(__name__, __file__)

@@ -1,0 +1,1 @@
+"""Writes to the roster: one verb, one transaction, audit and events with it."""

@@ -1,0 +1,180 @@
+"""Rows in bulk between DuckDB and the database: the few functions where SQLite and PostgreSQL differ.
+
+PostgreSQL gets and gives CSV by COPY; SQLite gets `executemany` of batches and gives a cursor.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from rollbook.kernel import db
+from rollbook.policy import raw
+
+BATCH = 20_000
+CHUNK = 1 << 20
+CACHE_KB = 128_000
+MANY = 50_000  # rows from which a first load builds its indexes afterwards
+REASON = "a sync reads and writes the roster in bulk"
+
+
+def quoted(names: Iterable[str]) -> str:
+    """Column names for SQL, quoted (`primary` is a word of SQL)."""
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def execute(sql: str, params: Sequence[Any] | None = None) -> int:
+    """Run one statement on the database; answers the number of rows it touched."""
+    with raw(REASON) as cursor:
+        cursor.execute(sql, params)
+        return int(cursor.rowcount)
+
+
+def fetch(sql: str, params: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
+    """All rows of a statement whose answer is small."""
+    with raw(REASON) as cursor:
+        cursor.execute(sql, params)
+        return list(cursor.fetchall())
+
+
+@contextmanager
+def wide_cache() -> Iterator[None]:
+    """Let SQLite keep the pages that a big load writes to again and again: with its usual cache an index that has grown
+    past it is written out and read in again all the time (twice the CPU at 125,000 rows)."""
+    if db.is_postgres():
+        yield
+        return
+    usual = fetch("PRAGMA cache_size")[0][0]
+    execute(f"PRAGMA cache_size = -{CACHE_KB}")
+    try:
+        yield
+    finally:
+        execute(f"PRAGMA cache_size = {int(usual)}")
+
+
+@contextmanager
+def indexes_after(table: str, rows: int) -> Iterator[None]:
+    """Build the indexes of a table that is still empty after a big load into it, not row by row (about half the time).
+
+    In the transaction of the load: until it commits the old state stands. A table that holds any tenant's rows keeps
+    its indexes. rows: how many will be written.
+    """
+    if rows < MANY or fetch(f"SELECT 1 FROM {table} LIMIT 1"):
+        yield
+        return
+    if db.is_postgres():
+        # Those of a constraint (the primary key) belong to it and stay.
+        found = fetch(
+            "SELECT i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid) FROM pg_index i WHERE i.indrelid = %s::regclass"
+            " AND NOT EXISTS (SELECT 1 FROM pg_constraint c WHERE c.conindid = i.indexrelid)",
+            [table],
+        )
+    else:
+        found = fetch(
+            "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = %s AND sql IS NOT NULL",
+            [table],
+        )
+    for name, _ in found:
+        execute(f"DROP INDEX {name}" if db.is_postgres() else f'DROP INDEX "{name}"')
+    yield
+    for _, definition in found:
+        execute(definition)
+
+
+def load(
+    con: duckdb.DuckDBPyConnection,
+    sql: str,
+    table: str,
+    columns: Sequence[str],
+    folder: Path,
+    same: Mapping[str, str] | None = None,
+) -> int:
+    """Write the rows of a DuckDB query into a table of the database. Answers how many.
+
+    columns: those that sql gives, in order; dates as ISO text. same: further columns that have one value in every row,
+    as SQL: SQLite is not handed them row by row. folder: where a file may lie while it is copied.
+    """
+    same = same or {}
+    if db.is_postgres():
+        file = folder / "load.csv"
+        rows = f"SELECT {', '.join([*same.values(), 'q.*'])} FROM ({sql}) q" if same else sql
+        count = con.execute(f"COPY ({rows}) TO '{_path(file)}' (FORMAT csv, HEADER false)").fetchone()
+        try:
+            with raw(REASON) as cursor, file.open("rb") as source:
+                with cursor.copy(
+                    f"COPY {table} ({quoted([*same, *columns])}) FROM STDIN (FORMAT csv)"
+                ) as copy:
+                    while chunk := source.read(CHUNK):
+                        copy.write(chunk)
+        finally:
+            file.unlink(missing_ok=True)
+        return int(count[0]) if count else 0
+    values = ", ".join([*same.values(), *["?"] * len(columns)])
+    insert = f"INSERT INTO {table} ({quoted([*same, *columns])}) VALUES ({values})"
+    answer = con.execute(sql)
+    written = 0
+    with raw(REASON) as cursor:
+        plain = (
+            cursor.connection.cursor()
+        )  # sqlite3's own: Django's would rewrite the placeholders of each batch
+        while batch := answer.fetchmany(BATCH):
+            plain.executemany(insert, batch)
+            written += len(batch)
+        plain.close()
+    return written
+
+
+def pull(con: duckdb.DuckDBPyConnection, sql: str, table: str, columns: str, folder: Path) -> None:
+    """Add the rows of a query on the database to a DuckDB table, made if it is not there.
+
+    columns: its definition, `sid VARCHAR, id BIGINT`. No value may be NULL. Numbers inside `sql` are our own ids.
+    """
+    con.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns})")
+    file = folder / "pull.csv"
+    try:
+        with raw(REASON) as cursor, file.open("wb") as out:
+            if db.is_postgres():
+                with cursor.copy(f"COPY ({sql}) TO STDOUT (FORMAT csv)") as copy:
+                    for chunk in copy:
+                        out.write(chunk)
+            else:
+                cursor.execute(sql)
+                _write_csv(file, iter(lambda: cursor.fetchmany(BATCH), []))
+        if file.stat().st_size:
+            types = ", ".join("'{}': '{}'".format(*part.split()) for part in columns.split(", "))
+            con.execute(
+                f"INSERT INTO {table} SELECT * FROM read_csv('{_path(file)}', auto_detect = false, header = false,"
+                f" delim = ',', quote = '\"', escape = '\"', columns = {{{types}}}, parallel = false)"
+            )
+    finally:
+        file.unlink(missing_ok=True)
+
+
+def pull_ids(
+    con: duckdb.DuckDBPyConnection, ids: str, sql: str, table: str, columns: str, folder: Path
+) -> None:
+    """As `pull`, for the rows of the ids that the DuckDB query `ids` gives, some thousands at a time.
+
+    sql: holds `{ids}` where `column IN ({ids})` wants them.
+    """
+    con.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns})")
+    found = con.execute(ids).fetchall()
+    for start in range(0, len(found), 5000):
+        listed = ", ".join(str(row[0]) for row in found[start : start + 5000])
+        pull(con, sql.replace("{ids}", listed), table, columns, folder)
+
+
+def _write_csv(file: Path, batches: Iterator[list[tuple[Any, ...]]]) -> None:
+    with file.open("w", newline="", encoding="utf-8") as out:
+        writer = csv.writer(out)
+        for batch in batches:
+            writer.writerows(batch)
+
+
+def _path(file: Path) -> str:
+    return str(file).replace("'", "''")

@@ -1,0 +1,84 @@
+"""Syncs from the command line, a page or the worker: one function reads, checks, plans and applies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rollbook.kernel.jobs import job
+from rollbook.kernel.progress import Progress
+from rollbook.policy import Actor
+from rollbook.roster.actions import orders
+from rollbook.roster.actions import sync as syncing
+from rollbook.roster.actions.sync import Sync, Tenant
+from rollbook.roster.connectors import stage
+
+
+def sync_path(
+    tenant: Tenant,
+    path: Path,
+    *,
+    format: str = "auto",
+    dry_run: bool = False,
+    yes: bool = False,
+    by: Actor | None = None,
+    progress: Progress | None = None,
+) -> Sync:
+    """Sync the tenant's roster with the bundle (a folder or zip) at path.
+
+    dry_run: make the proposal and apply nothing. yes: apply even what would be held. by: whoever asked, for the audit.
+    Answers the sync; its state says what became of it: applied, unchanged, proposed (dry run), held, or refused with
+    a message. Raises Invalid when another sync of the tenant runs.
+    """
+    with syncing.begin(tenant, Path(path), by=by, progress=progress) as run:
+        run.step("reading", 0, 100)
+        if syncing.known(run, Path(path), format):
+            return run.sync
+        propose = syncing.propose(run, stage(Path(path), run.con, format=format, progress=run))
+        if propose.state in ("proposed", "held"):
+            if not dry_run and (propose.state == "proposed" or yes):
+                syncing.apply(run)
+            else:
+                syncing.wait(run)
+    return run.sync
+
+
+def apply_held(
+    tenant: Tenant, sync_id: int, *, by: Actor | None = None, progress: Progress | None = None
+) -> Sync:
+    """Apply a proposal that waits, exactly as it was shown.
+
+    Raises Invalid when it does not wait, when the roster has changed since, or when another sync runs.
+    """
+    with syncing.resume(tenant, sync_id, by=by, progress=progress) as run:
+        syncing.take_up(run)
+    return run.sync
+
+
+# ---- What a page asked for (`actions.orders`). Each is safe to run again when its worker died.
+
+
+@job(orders.READ)
+def read_upload(tenant_id: int, *, upload: str) -> None:
+    """Make a proposal of an uploaded zip; a person looks at it before it is applied."""
+    found = orders.uploaded(tenant_id, int(upload))
+    if found is not None:
+        tenant, path, by = found
+        sync_path(tenant, path, dry_run=True, by=by)
+        orders.forget_upload(tenant_id, int(upload))
+
+
+@job(orders.APPLY)
+def apply_asked(tenant_id: int, *, sync_id: str) -> None:
+    """Apply a proposal."""
+    tenant = Tenant.objects.get(id=tenant_id)
+    if syncing.find(tenant, int(sync_id)).state in ("proposed", "held"):
+        apply_held(tenant, int(sync_id), by=orders.asked_by(tenant_id, "sync.apply_asked", int(sync_id)))
+
+
+@job(orders.UNDO)
+def undo_asked(tenant_id: int, *, sync_id: str) -> None:
+    """Undo the latest applied sync."""
+    tenant = Tenant.objects.get(id=tenant_id)
+    sync = syncing.find(tenant, int(sync_id))
+    if sync.state == "applied":
+        syncing.undo(tenant, sync, by=orders.asked_by(tenant_id, "sync.undo_asked", int(sync_id)))

@@ -1,0 +1,59 @@
+"""Frozen records about a roster bundle: what was staged, what was noticed, why one was refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A bundle that now stands in the staging tables.
+
+    format: ``oneroster-csv`` or ``sds-csv``. version: ``1.1``, ``1.2``, ``v1``, ``v1-uk``, ``v2`` or ``v2.1``.
+    sha256: over the sorted names and contents of the files, so a re-zipped bundle keeps its hash.
+    source: the name of the folder or zip. kinds: what the bundle speaks about; rows of any other kind stay as they are.
+    """
+
+    format: str
+    version: str
+    sha256: str
+    source: str
+    kinds: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One line of ``s_notice``: a leniency that was applied (warning), or a file or row that was not read (refused).
+
+    row is the row a spreadsheet shows (the header is 1), of the first case; n is the number of cases.
+    value is only filled in where it cannot be personal data.
+    """
+
+    code: str
+    severity: str
+    file: str | None
+    row: int | None
+    column_name: str | None
+    value: str | None
+    message: str
+    mend: str
+    n: int = 1
+
+
+class Refused(Exception):
+    """A bundle that cannot be used at all; every part is meant to be read by the school's administrator."""
+
+    def __init__(
+        self,
+        message: str,
+        file: str | None = None,
+        row: int | None = None,
+        column: str | None = None,
+        mend: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.file = file
+        self.row = row
+        self.column = column
+        self.mend = mend

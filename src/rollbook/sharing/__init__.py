@@ -1,0 +1,19 @@
+"""Sharing: third-party apps, the agreements they stand on, the school's live rules, and the doors they read through."""
+
+from typing import TYPE_CHECKING
+
+from rollbook.kernel.doors import front_door
+
+if TYPE_CHECKING:
+    from rollbook.sharing.actions import agree as agree
+    from rollbook.sharing.actions import ask_field as ask_field
+    from rollbook.sharing.actions import create_app as create_app
+    from rollbook.sharing.actions import share as share
+    from rollbook.sharing.actions import state_of as state_of
+    from rollbook.sharing.actions import stop as stop
+    from rollbook.sharing.models import App as App
+    from rollbook.sharing.queries.facts import app_lines as app_lines
+    from rollbook.sharing.queries.grants import apps_of as apps_of
+    from rollbook.sharing.queries.grants import find_app as find_app
+
+__getattr__ = front_door(__name__, __file__)

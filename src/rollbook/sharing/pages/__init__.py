@@ -1,0 +1,20 @@
+"""The pages about apps: the list, what each one sees, the agreement it stands on, the rule, one pupil at a time."""
+
+from django.urls import path
+
+from rollbook.sharing.pages.deciding import agreement, new, request_answer, stop_sharing
+from rollbook.sharing.pages.ruling import history, rule, rule_preview
+from rollbook.sharing.pages.seeing import app_page, apps_list, try_it
+
+urlpatterns = [
+    path("apps", apps_list, name="apps"),
+    path("apps/new", new, name="app_new"),
+    path("apps/<slug:slug>", app_page, name="app"),
+    path("apps/<slug:slug>/try", try_it, name="app_try"),
+    path("apps/<slug:slug>/rule", rule, name="app_rule"),
+    path("apps/<slug:slug>/rule/preview", rule_preview, name="app_rule_preview"),
+    path("apps/<slug:slug>/history", history, name="app_history"),
+    path("apps/<slug:slug>/agreement", agreement, name="app_agreement"),
+    path("apps/<slug:slug>/stop", stop_sharing, name="app_stop"),
+    path("apps/<slug:slug>/requests/<str:number>", request_answer, name="app_request"),
+]

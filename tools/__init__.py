@@ -1,0 +1,1 @@
+"""Scripts of the Makefile, and the checks of the house style that `tests/architecture` runs."""
