@@ -46,9 +46,9 @@ def _database(url: str) -> dict[str, Any]:
                 "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-32000; "
                 "PRAGMA mmap_size=268435456; PRAGMA temp_store=MEMORY;",
             },
-            "TEST": {"NAME": str(ROLLBOOK_DATA_DIR / "test.sqlite3")}
-            if env.bool("ROLLBOOK_TEST_FILE_DB", False)
-            else {},
+            # A file: the threads of a test's server would share one in memory, where a lock is an error at once
+            # instead of a wait.
+            "TEST": {"NAME": str(ROLLBOOK_DATA_DIR / "test.sqlite3")},
         }
     if parts.scheme in ("postgres", "postgresql"):
         options: dict[str, Any] = {k: v[-1] for k, v in parse_qs(parts.query).items()}
