@@ -1,0 +1,7 @@
+"""The tables of sharing."""
+
+from rollbook.sharing.models.apps import Agreement as Agreement
+from rollbook.sharing.models.apps import App as App
+from rollbook.sharing.models.apps import FieldRequest as FieldRequest
+from rollbook.sharing.models.apps import SharingRule as SharingRule
+from rollbook.sharing.models.apps import Token as Token
