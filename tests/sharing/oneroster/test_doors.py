@@ -259,7 +259,7 @@ def test_a_mistake_of_ours_shows_nothing_of_how_we_work(
     def broken(*_: object) -> None:
         raise ValueError("a secret of the works")
 
-    monkeypatch.setattr("rollbook.sharing.api.page", broken)
+    monkeypatch.setattr("rollbook.sharing.api.oneroster.page", broken)
     answer = erin.get("/users")
     assert (answer.status_code, minor(answer), b"secret" in answer.content) == (
         500,
@@ -272,7 +272,7 @@ def test_no_answer_leaves_when_it_cannot_be_written_down(erin: Erin, monkeypatch
     def full(*_: object, **__: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr("rollbook.sharing.api.disclose", full)
+    monkeypatch.setattr("rollbook.sharing.api.oneroster.disclose", full)
     answer = erin.get("/users")
     assert (answer.status_code, b"Ada" in answer.content) == (500, False)
     assert erin.get("/orgs").status_code == 200

@@ -134,7 +134,7 @@ def test_a_page_of_many_rows_leaves_in_pieces_and_is_the_same(
     erin: Erin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = erin.read("/users")
-    monkeypatch.setattr("rollbook.sharing.api.STREAMED", 2)
+    monkeypatch.setattr("rollbook.sharing.api.oneroster.STREAMED", 2)
     assert erin.get("/users").streaming
     assert erin.read("/users") == whole
 
@@ -144,7 +144,7 @@ def test_an_answer_is_compressed_for_a_client_that_takes_it(
     erin: Erin, monkeypatch: pytest.MonkeyPatch, streamed: int
 ) -> None:
     whole = erin.read("/users")
-    monkeypatch.setattr("rollbook.sharing.api.STREAMED", streamed)
+    monkeypatch.setattr("rollbook.sharing.api.oneroster.STREAMED", streamed)
     headers = {"authorization": f"Bearer {erin.token()}", "accept-encoding": "br, gzip"}
     answer = Client().get("/ims/oneroster/rostering/v1p2/users", headers=headers)
     body = b"".join(answer.streaming_content) if answer.streaming else answer.content  # type: ignore[attr-defined]

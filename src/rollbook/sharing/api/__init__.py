@@ -1,0 +1,5 @@
+"""The doors for apps, one file for each standard."""
+
+from rollbook.sharing.api import oneroster, token
+
+urlpatterns = [*token.urlpatterns, *oneroster.urlpatterns]

@@ -1,0 +1,81 @@
+"""What the doors for apps have in common: who the bearer is, how often they may ask, how an answer is packed."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Iterator
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from rollbook.kernel import limits
+from rollbook.sharing.queries import Grant, token_grant
+
+JSON = "application/json"
+SMALL = 2000  # bytes: a shorter answer is not compressed
+WRONG_TRIES = 60  # wrong tokens or secrets a minute, for each address; a quarter of it for each client id
+OVER = "Too many requests in this minute. Wait, then go on."
+
+
+def origin(request: HttpRequest) -> str:
+    """The address of this site as the app should write it: ROLLBOOK_BASE_URL, or what the request was sent to."""
+    return str(settings.ROLLBOOK_BASE_URL) or f"{request.scheme}://{request.get_host()}"
+
+
+def address(request: HttpRequest) -> str:
+    """Where the request comes from."""
+    return str(request.META.get("REMOTE_ADDR", ""))
+
+
+class NoBearer(Exception):
+    """The request carries no token that lives. busy: this address tried too many that do not."""
+
+    def __init__(self, says: str, headers: dict[str, str], busy: bool = False) -> None:
+        self.says, self.headers, self.busy = says, headers, busy
+        super().__init__(says)
+
+
+def bearer(request: HttpRequest) -> Grant:
+    """What the bearer of the token gets. Raises NoBearer or Withheld."""
+    kind, _, given = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+    if kind.lower() != "bearer" or not given:
+        raise NoBearer(
+            "The request carries no access token.", {"WWW-Authenticate": 'Bearer realm="rollbook"'}
+        )
+    grant = token_grant(given.strip())
+    if grant is None:
+        use = limits.count(f"bearer-address:{address(request)}")
+        if use.count > WRONG_TRIES * 10:
+            raise NoBearer(
+                "Too many wrong tokens in this minute.", {"Retry-After": str(use.seconds_left)}, busy=True
+            )
+        challenge = 'Bearer realm="rollbook", error="invalid_token"'
+        raise NoBearer("The access token is unknown or has ended.", {"WWW-Authenticate": challenge})
+    return grant
+
+
+def spend(grant: Grant) -> tuple[bool, dict[str, str]]:
+    """Count one request of the app: whether it is one too many in this minute, and the headers that say so."""
+    use, rate = limits.count(f"app:{grant.app_id}"), settings.ROLLBOOK_API_RATE
+    headers = {
+        "X-RateLimit-Limit": str(rate),
+        "X-RateLimit-Remaining": str(max(0, rate - use.count)),
+        "X-RateLimit-Reset": str(use.seconds_left),
+    }
+    if use.count > rate:
+        return True, {**headers, "Retry-After": str(use.seconds_left)}
+    return False, headers
+
+
+def packs(request: HttpRequest) -> bool:
+    """Whether the client unpacks gzip."""
+    return "gzip" in request.META.get("HTTP_ACCEPT_ENCODING", "")
+
+
+def packed_by(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The pieces as gzip, level 1: a tenth of the size for a tenth more CPU; higher levels cost twice that for little."""
+    packer = zlib.compressobj(1, zlib.DEFLATED, 31)
+    for piece in pieces:
+        if packed := packer.compress(piece):
+            yield packed
+    yield packer.flush()
