@@ -11,7 +11,7 @@ from itertools import groupby, islice
 from typing import Any
 from urllib.parse import urlencode
 
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.shortcuts import render
 from django.urls import path
 from django.views.decorators.http import require_GET
@@ -32,9 +32,11 @@ FILTERS = ("person", "about", "who", "kind", "since", "until", "school")
 
 
 @require_GET
-@signed_in()
+@signed_in(kinds=("staff", "student", "guardian"))
 def home(request: Any) -> HttpResponse:
-    """What waits for somebody; a teacher's classes."""
+    """What waits for somebody; a teacher's classes. Pupils and guardians have a home of their own."""
+    if request.who.kind != "staff":
+        return HttpResponseRedirect("/books")
     if request.who.role not in ("administrator", "dpo"):
         if request.who.role == "teacher":
             return render(request, "home_teacher.html", {"classes": queries.classes_of(request.access())})

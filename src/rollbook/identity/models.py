@@ -1,11 +1,11 @@
-"""Staff accounts, what they may do where, their sessions and one-time reset links."""
+"""Accounts of staff and of people of the roster, what they may do where, and how they sign in."""
 
 from __future__ import annotations
 
 from django.db import models
 
 from rollbook.kernel.models import IdField
-from rollbook.policy import BOOKKEEPING, LINK, Guarded, not_personal, personal
+from rollbook.policy import BOOKKEEPING, LINK, ORGANISATION, Guarded, not_personal, personal
 
 
 class Account(Guarded):
@@ -59,6 +59,9 @@ class Session(Guarded):
         models.CharField(max_length=64, primary_key=True), "account.secret", about="account_id"
     )
     session_data = personal(models.TextField(), "account.session", about="account_id")
+    kind = not_personal(models.CharField(max_length=8, default="staff"), BOOKKEEPING)  # staff | person: whose
+    how = not_personal(models.CharField(max_length=32, default="password"), BOOKKEEPING)  # of `rules.WAYS`
+    badge_id = not_personal(models.BigIntegerField(null=True, db_index=True), LINK)
     expire_date = not_personal(models.DateTimeField(db_index=True), BOOKKEEPING)
     account_id = not_personal(models.BigIntegerField(null=True, db_index=True), LINK)
     created_at = not_personal(models.DateTimeField(), BOOKKEEPING)
@@ -74,4 +77,98 @@ class ResetLink(Guarded):
     digest = personal(models.CharField(max_length=64, unique=True), "account.secret", about="account_id")
     created_at = not_personal(models.DateTimeField(), BOOKKEEPING)
     expires_at = not_personal(models.DateTimeField(), BOOKKEEPING)
+    used_at = not_personal(models.DateTimeField(null=True), BOOKKEEPING)
+
+
+def tenant() -> models.ForeignKey[object, object]:
+    return not_personal(models.ForeignKey("roster.Tenant", on_delete=models.CASCADE, related_name="+"), LINK)
+
+
+class SignInRules(Guarded):
+    """How people of the roster may sign in to one tenant. All is off until the school has directed it: who said so,
+    on what ground, and how parents were told stands beside."""
+
+    found_before_tenant = True
+
+    id = not_personal(IdField(), LINK)
+    tenant = not_personal(
+        models.OneToOneField("roster.Tenant", on_delete=models.CASCADE, related_name="+"), LINK
+    )
+    students = not_personal(models.BooleanField(default=False), BOOKKEEPING)
+    badges = not_personal(models.BooleanField(default=False), BOOKKEEPING)
+    picture_codes = not_personal(models.BooleanField(default=False), BOOKKEEPING)
+    guardians = not_personal(models.BooleanField(default=False), BOOKKEEPING)
+    badge_generation = not_personal(
+        models.IntegerField(default=1), BOOKKEEPING
+    )  # grows at year end: all badges stop
+    ground = not_personal(
+        models.TextField(blank=True, default=""), ORGANISATION
+    )  # what the school rests it on
+    parents_told = not_personal(models.TextField(blank=True, default=""), ORGANISATION)  # when and how
+    authorised_by = personal(models.TextField(blank=True, default=""), "staff.act", about="authorised_by_id")
+    authorised_by_id = not_personal(models.BigIntegerField(default=0), LINK)
+    authorised_at = not_personal(models.DateTimeField(null=True), BOOKKEEPING)
+
+
+class PersonAccount(Guarded):
+    """A pupil or guardian of the roster who may sign in, made by an act of the school and never by themselves. Their
+    name and contacts stay in the roster: what it no longer holds signs nobody in."""
+
+    found_before_tenant = True
+
+    id = not_personal(IdField(), LINK)
+    tenant = tenant()
+    person_id = not_personal(models.BigIntegerField(), LINK)
+    kind = not_personal(models.CharField(max_length=8), BOOKKEEPING)  # student | guardian
+    made_by = personal(models.TextField(), "staff.act", about="made_by_id")
+    made_by_id = not_personal(models.BigIntegerField(default=0), LINK)
+    made_at = not_personal(models.DateTimeField(), BOOKKEEPING)
+    closed_at = not_personal(models.DateTimeField(null=True), BOOKKEEPING)
+
+    class Meta(Guarded.Meta):
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "person_id", "kind"], name="person_account_once")
+        ]
+
+
+class Badge(Guarded):
+    """A printed key of one pupil. What it says is derived, so it can be printed again; only its hash is kept."""
+
+    found_before_tenant = True
+
+    id = not_personal(IdField(), LINK)
+    tenant = tenant()
+    account = not_personal(models.ForeignKey(PersonAccount, on_delete=models.CASCADE, related_name="+"), LINK)
+    generation = not_personal(models.IntegerField(), BOOKKEEPING)
+    digest = personal(models.CharField(max_length=64, unique=True), "account.secret", about="account_id")
+    issued_by = personal(models.TextField(), "staff.act", about="issued_by_id")
+    issued_by_id = not_personal(models.BigIntegerField(default=0), LINK)
+    issued_at = not_personal(models.DateTimeField(), BOOKKEEPING)
+    printed_at = not_personal(models.DateTimeField(null=True), BOOKKEEPING)
+    used_at = personal(models.DateTimeField(null=True), "account.session", about="account_id")
+    stopped_at = not_personal(models.DateTimeField(null=True), BOOKKEEPING)
+
+    class Meta(Guarded.Meta):
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "account"], condition=models.Q(stopped_at=None), name="badge_one_in_force"
+            )
+        ]
+
+
+class PictureCode(Guarded):
+    """Four pictures that a teacher gave one child: once, for some minutes. `number` says whose, the pictures open."""
+
+    found_before_tenant = True
+
+    id = not_personal(IdField(), LINK)
+    tenant = tenant()
+    account = not_personal(models.ForeignKey(PersonAccount, on_delete=models.CASCADE, related_name="+"), LINK)
+    number = not_personal(models.CharField(max_length=6, db_index=True), BOOKKEEPING)
+    digest = personal(models.CharField(max_length=64), "account.secret", about="account_id")
+    made_by = personal(models.TextField(), "staff.act", about="made_by_id")
+    made_by_id = not_personal(models.BigIntegerField(), LINK)
+    created_at = not_personal(models.DateTimeField(), BOOKKEEPING)
+    expires_at = not_personal(models.DateTimeField(), BOOKKEEPING)
+    tries = not_personal(models.IntegerField(default=0), BOOKKEEPING)
     used_at = not_personal(models.DateTimeField(null=True), BOOKKEEPING)

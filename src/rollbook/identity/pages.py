@@ -67,7 +67,7 @@ def _no_access(*_: Any, **__: Any) -> Any:
 def page_context(request: Any) -> dict[str, Any]:
     """What every page shows: who is signed in, and where they may go."""
     who = getattr(request, "who", None)
-    if who is None:
+    if who is None or who.kind != "staff":
         return {"who": None}
     here = request.path
     return {

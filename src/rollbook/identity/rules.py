@@ -8,6 +8,10 @@ from datetime import datetime, timedelta
 
 IDLE = timedelta(hours=1)  # a sign-in that nobody uses ends
 ABSOLUTE = timedelta(hours=12)  # and none outlives a day
+LOW_IDLE, LOW_ABSOLUTE = (
+    timedelta(minutes=15),
+    timedelta(hours=1),
+)  # a badge, on a device that others use next
 TOUCH = timedelta(minutes=1)  # how stale "last used" may be: a write for each page would be waste
 RESET_LASTS = timedelta(hours=24)
 GRANT_LASTS = timedelta(days=400)  # a role is looked at again each school year
@@ -45,14 +49,52 @@ ROLES = {
 }
 
 
+# What people of the roster are when they sign in: not offered to staff, and never seen on a staff page.
+PORTAL = {
+    role.name: role
+    for role in (
+        Role("student", "pupil", "portal", "opens the apps that the school chose"),
+        Role("guardian", "guardian", "family", "sees what their child uses and who sees it"),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to sign in. trust: low (a thing that can be lost opens only what the school chose), one (one factor),
+    two (two). amr: its words for other systems (RFC 8176)."""
+
+    name: str
+    title: str
+    trust: str
+    amr: tuple[str, ...]
+
+
+WAYS = {
+    way.name: way
+    for way in (
+        Way("badge", "a badge", "low", ("hwk",)),
+        Way("picture", "a picture code", "low", ("otp",)),
+        Way("password", "a password", "one", ("pwd",)),
+        Way("link", "a one-time link", "one", ("otp",)),
+        Way("idp", "the school's own sign-in", "one", ("fed",)),
+        Way("passkey", "a passkey", "two", ("hwk", "user", "mfa")),
+        Way("password+passkey", "a password and a passkey", "two", ("pwd", "hwk", "mfa")),
+        Way("password+recovery", "a password and a recovery code", "two", ("pwd", "otp", "mfa")),
+    )
+}
+
+
 def titles(roles: tuple[str, ...]) -> str:
     """Roles as words: "administrator or data protection officer"."""
     words = [ROLES[r].title if r in ROLES else r for r in roles]
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
 
 
-def ends_at(began: datetime, used: datetime) -> datetime:
-    """When a sign-in ends that began and was last used then."""
+def ends_at(began: datetime, used: datetime, how: str = "password") -> datetime:
+    """When a sign-in ends that began so and was last used then."""
+    if WAYS[how].trust == "low":
+        return min(began + LOW_ABSOLUTE, used + LOW_IDLE)
     return min(began + ABSOLUTE, used + IDLE)
 
 

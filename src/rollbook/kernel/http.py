@@ -22,6 +22,8 @@ class Staff(Protocol):
 
     account_id: int
     name: str
+    kind: str
+    trust: str
     role: str
     tenant: Any
     actor: Any
@@ -40,8 +42,9 @@ class StaffRequest(HttpRequest):
 View = Callable[..., HttpResponseBase]
 
 
-def signed_in(*roles: str) -> Callable[[View], View]:
-    """Only for somebody signed in, in one of `roles` (none: in any).
+def signed_in(*roles: str, kinds: tuple[str, ...] = ("staff",)) -> Callable[[View], View]:
+    """Only for somebody signed in, in one of `roles` (none: in any). kinds: whose page it is, of staff, student and
+    guardian; a pupil's low-trust sign-in opens nothing that does not name them.
 
     Others go to the sign-in page, and from there to where they wanted; a wrong role raises Refused.
     """
@@ -53,6 +56,8 @@ def signed_in(*roles: str) -> Callable[[View], View]:
             if who is None:
                 wanted = request.get_full_path() if request.method == "GET" else "/"
                 return go(request, f"/sign-in?next={quote(wanted)}")
+            if who.kind not in kinds:
+                raise Refused("This page is not for you.", "Ask your teacher or your school if you need it.")
             if roles and who.role not in roles:
                 raise who.not_for(roles)
             return view(request, *args, **kwargs)

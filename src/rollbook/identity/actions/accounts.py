@@ -1,124 +1,23 @@
-"""Sign-in, sessions, passwords and accounts. This module is also Django's session engine (`SessionStore`)."""
+"""Staff: passwords, accounts, roles and the links that set a password."""
 
 from __future__ import annotations
 
 import secrets
 from datetime import datetime
 from functools import lru_cache
-from hashlib import sha256
 from typing import Any
 
 from django.contrib.auth.hashers import check_password, make_password
-from django.contrib.sessions.backends.base import CreateError, SessionBase, UpdateError
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from rollbook.identity import rules
+from rollbook.identity.actions.sessions import SessionStore, begin, digest
 from rollbook.identity.models import Account, Membership, ResetLink, Session
-from rollbook.identity.queries import Who, account_by_email, handle_of, places_of, who_is
+from rollbook.identity.queries import Who, account_by_email, places_of, who_is
 from rollbook.kernel import clock, limits
 from rollbook.kernel.errors import Invalid, NotFound
 from rollbook.policy import Actor, audit, unguarded
 from rollbook.roster import Tenant
-
-SESSIONS = "a session is found by its key before anybody is known"
-
-
-def digest(secret: str) -> str:
-    """What is kept of a key that opens something: enough to know it again, not enough to use it."""
-    return sha256(secret.encode()).hexdigest()
-
-
-class SessionStore(SessionBase):
-    """A session in the database under the hash of its key. The browser alone holds the key."""
-
-    account_id: int | None = None
-    browser = ""
-    began: datetime | None = None
-    used: datetime | None = None
-
-    def load(self) -> dict[str, Any]:
-        with unguarded(SESSIONS):
-            row = Session.objects.filter(
-                session_key=digest(self.session_key or ""), expire_date__gt=clock.now()
-            ).first()
-        if row is None:
-            self._session_key = None
-            return {}
-        self.account_id, self.browser, self.began, self.used = (
-            row.account_id,
-            row.browser,
-            row.created_at,
-            row.used_at,
-        )
-        return dict(self.decode(row.session_data))
-
-    def exists(self, session_key: str) -> bool:
-        with unguarded(SESSIONS):
-            return bool(Session.objects.filter(session_key=digest(session_key)).exists())
-
-    def create(self) -> None:
-        """Take a new key. Never an old one: what a stranger planted in a browser stays worthless."""
-        self._session_key = self._get_new_session_key()  # type: ignore[attr-defined]  # the stubs leave it out
-        self.used = clock.now()
-        self.began = self.began or self.used  # a new key for the same person does not make the day longer
-        self.save(must_create=True)
-        self.modified = True
-
-    def save(self, must_create: bool = False) -> None:
-        if self.session_key is None:
-            return self.create()
-        assert self.began and self.used
-        values = {
-            "session_data": self.encode(self._get_session(no_load=must_create)),  # type: ignore[attr-defined]  # likewise
-            "expire_date": rules.ends_at(self.began, self.used),
-            "used_at": self.used,
-            "account_id": self.account_id,
-            "browser": self.browser,
-        }
-        with unguarded(SESSIONS):
-            if must_create:
-                try:
-                    with transaction.atomic():
-                        Session.objects.create(
-                            session_key=digest(self.session_key), created_at=self.began, **values
-                        )
-                except IntegrityError as error:
-                    raise CreateError from error
-            elif not Session.objects.filter(session_key=digest(self.session_key)).update(**values):
-                raise UpdateError  # ended meanwhile, elsewhere: it stays ended
-
-    def delete(self, session_key: str | None = None) -> None:
-        key = session_key or self.session_key
-        if key:
-            with unguarded(SESSIONS):
-                Session.objects.filter(session_key=digest(key)).delete()
-
-    def touch(self) -> None:
-        """Note that the session is in use, at most once a minute."""
-        moment = clock.now()
-        if self.began and self.used and moment - self.used >= rules.TOUCH:
-            self.used = moment
-            with unguarded(SESSIONS):
-                Session.objects.filter(session_key=digest(self.session_key or "")).update(
-                    used_at=moment, expire_date=rules.ends_at(self.began, moment)
-                )
-
-    @classmethod
-    def clear_expired(cls) -> None:
-        with unguarded(SESSIONS):
-            Session.objects.filter(expire_date__lte=clock.now()).delete()
-
-
-def resume(session: SessionStore) -> Who | None:
-    """Who a session belongs to. None when it has ended, or its account is closed or has no role left."""
-    account_id = session.get("account")
-    if account_id is None or account_id != session.account_id:
-        return None
-    who = who_is(account_id, session.get("membership", 0))
-    if who is not None:
-        session.touch()
-    return who
-
 
 # ---- Sign-in.
 
@@ -182,52 +81,6 @@ def sign_in(session: SessionStore, email: str, password: str, address: str, agen
         browser=session.browser,
     )
     return who
-
-
-def begin(session: SessionStore, who: Who, agent: str) -> None:
-    """Make the session theirs, under a new key."""
-    session.flush()
-    session.began = None
-    session.account_id, session.browser = who.account_id, rules.browser_name(agent)
-    session["account"], session["membership"] = who.account_id, who.place.id
-    session.create()
-
-
-def sign_out(session: SessionStore, who: Who) -> None:
-    """End this session."""
-    audit(who.tenant.id, who.actor, "identity.signed_out", "account", who.account_id, who.name)
-    session.flush()
-
-
-def choose(session: SessionStore, who: Who, membership_id: int) -> Who:
-    """Go on in another of one's places, under a new key. Raises NotFound when it is not one's own."""
-    chosen = who_is(who.account_id, membership_id)
-    if chosen is None or chosen.place.id != membership_id:
-        raise NotFound("There is no such place.")
-    session["membership"] = membership_id
-    session.cycle_key()
-    audit(
-        chosen.tenant.id,
-        chosen.actor,
-        "identity.place_chosen",
-        "account",
-        who.account_id,
-        who.name,
-        role=chosen.role,
-    )
-    return chosen
-
-
-def end_session(who: Who, handle: str) -> None:
-    """End one of one's own sign-ins, named by its handle. Raises NotFound when it is not one's own."""
-    with unguarded("people end their own sign-ins"), transaction.atomic():
-        mine = [
-            s for s in Session.objects.filter(account_id=who.account_id) if handle_of(s.session_key) == handle
-        ]
-        if not mine:
-            raise NotFound("There is no such sign-in.")
-        mine[0].delete()
-    audit(who.tenant.id, who.actor, "identity.session_ended", "account", who.account_id, who.name)
 
 
 # ---- Names and passwords.

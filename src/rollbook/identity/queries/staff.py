@@ -1,4 +1,4 @@
-"""Who is signed in, and what staff accounts there are. Reads come before an access exists, so they are exempt from
+"""What staff accounts there are, and where they work. Reads come before an access exists, so they are exempt from
 the gate, each with its reason; nothing here is about pupils."""
 
 from __future__ import annotations
@@ -8,70 +8,11 @@ from datetime import datetime
 from hashlib import sha256
 
 from rollbook.identity.models import Account, Membership, Session
-from rollbook.identity.rules import ROLES, titles
+from rollbook.identity.queries.who import Place, Who
+from rollbook.identity.rules import ROLES
 from rollbook.kernel import clock
-from rollbook.kernel.errors import NotFound, Refused
-from rollbook.policy import Access, Actor, bundle_for, unguarded
-from rollbook.roster import Tenant, survivor
-
-
-@dataclass(frozen=True)
-class Place:
-    """What an account is in one tenant (a membership in force)."""
-
-    id: int
-    tenant: Tenant
-    role: str
-    person: int | None
-    org: int | None
-    expires_at: datetime
-
-    @property
-    def title(self) -> str:
-        return ROLES[self.role].title
-
-
-@dataclass(frozen=True)
-class Who:
-    """Somebody signed in, in one of their places."""
-
-    account_id: int
-    name: str
-    email: str
-    place: Place
-    memberships: tuple[Place, ...]
-
-    @property
-    def tenant(self) -> Tenant:
-        return self.place.tenant
-
-    @property
-    def role(self) -> str:
-        return self.place.role
-
-    @property
-    def title(self) -> str:
-        return self.place.title
-
-    @property
-    def actor(self) -> Actor:
-        """Who asks, for the gate and the audit. A merged roster row is followed to the one that stands for it."""
-        person = self.place.person
-        if person is not None:
-            person = survivor(self.tenant.id, person)
-        return Actor("staff", self.role, self.account_id, self.name, person=person, org=self.place.org)
-
-    def access(self, purpose: str | None = None, reason: str = "") -> Access:
-        """The access of this role, for its own purpose unless another is named."""
-        why = purpose or ROLES[self.role].purpose
-        return Access(self.actor, why, self.tenant.id, bundle_for(self.tenant.policy), reason=reason)
-
-    def not_for(self, roles: tuple[str, ...]) -> Refused:
-        """Why a page for other roles is refused."""
-        return Refused(
-            f"This page is for the {titles(roles)}.",
-            f"You are signed in as {self.title}. Ask your administrator if you need it for your work.",
-        )
+from rollbook.kernel.errors import NotFound
+from rollbook.policy import unguarded
 
 
 def places_of(account_id: int) -> tuple[Place, ...]:

@@ -1,0 +1,41 @@
+"""Accounts of people of the roster, before anybody is known: whose a session is, and what a tenant lets them do."""
+
+from __future__ import annotations
+
+from rollbook.identity.models import Badge, PersonAccount, SignInRules
+from rollbook.identity.queries.who import Place, Who
+from rollbook.identity.rules import ABSOLUTE
+from rollbook.kernel import clock
+from rollbook.policy import unguarded
+from rollbook.roster import standing
+
+
+def sign_in_rules(tenant_id: int) -> SignInRules:
+    """How people of the roster may sign in to a tenant; all off where nobody has said."""
+    with unguarded("how people may sign in is asked before they have", tenant=tenant_id):
+        found: SignInRules | None = SignInRules.objects.filter(tenant_id=tenant_id).first()
+    return found or SignInRules(tenant_id=tenant_id)
+
+
+def person_is(account_id: int, badge: int | None) -> Who | None:
+    """The person of an account. None when the account is closed, the school does not let them sign in, they left the
+    roster, or `badge` (the one they showed) is stopped or of an earlier generation."""
+    with unguarded("whose account of the roster signs in comes before any access"):
+        account = PersonAccount.objects.filter(id=account_id, closed_at=None).select_related("tenant").first()
+        if account is None:
+            return None
+        rules = SignInRules.objects.filter(tenant_id=account.tenant_id).first()
+        if rules is None or not (rules.students if account.kind == "student" else rules.guardians):
+            return None
+        if badge is not None and not (
+            rules.badges
+            and Badge.objects.filter(
+                id=badge, account_id=account_id, stopped_at=None, generation=rules.badge_generation
+            ).exists()
+        ):
+            return None
+    person = standing(account.tenant_id, account.person_id)
+    if person is None or not person.here or account.kind not in person.kinds:
+        return None
+    place = Place(0, account.tenant, account.kind, person.id, None, clock.now() + ABSOLUTE)
+    return Who(account.id, person.first_name, "", place, (place,), sort="person")

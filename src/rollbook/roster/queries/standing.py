@@ -1,0 +1,46 @@
+"""Who somebody is on the roster now, asked when they sign in and at each page after: what the roster no longer holds
+signs nobody in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rollbook.policy import unguarded
+from rollbook.roster.models import Guardianship, Person, Role
+from rollbook.roster.queries.ids import survivor
+
+GUARDIANS = frozenset({"guardian", "parent", "relative"})
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A person as sign-in needs them. here: on the roll and not switched off by the school. kinds: student, guardian."""
+
+    id: int
+    first_name: str
+    here: bool
+    kinds: frozenset[str]
+
+
+def standing(tenant: int, person: int) -> Standing | None:
+    """The person, or whoever they were merged into. None when there is no such person in the tenant."""
+    person = survivor(tenant, person)
+    with unguarded("who signs in is looked up before they have an access", tenant=tenant):
+        row = (
+            Person.objects.filter(tenant_id=tenant, id=person)
+            .values_list("given_name", "preferred_first_name", "status", "enabled_user")
+            .first()
+        )
+        if row is None:
+            return None
+        roles = set(
+            Role.objects.filter(tenant_id=tenant, person_id=person, status="active").values_list(
+                "role", flat=True
+            )
+        )
+        kinds = {"student"} & roles
+        links = Guardianship.objects.filter(tenant_id=tenant, guardian_id=person, status="active")
+        if roles & GUARDIANS or (not kinds and links.exists()):
+            kinds.add("guardian")
+    given, preferred, status, enabled = row
+    return Standing(person, preferred or given, status == "active" and enabled, frozenset(kinds))
