@@ -15,7 +15,7 @@ from rollbook.entrypoints.pages import safe_cell
 from rollbook.kernel import clock, idset
 from rollbook.policy import Access, Actor, Audit, Disclosure, audit, bundle_for, disclose, note_gap, unguarded
 from rollbook.roster.models import Person
-from rollbook.sharing.actions import NewApp, agree, ask_field, create_app, share
+from rollbook.sharing.actions import Call, NewApp, agree, ask_field, create_app, note_call, share
 from rollbook.sharing.queries import grant_for
 from tests.cast import Cast
 from tests.staff import desk, plain
@@ -133,6 +133,21 @@ def test_each_event_is_a_sentence_and_looking_is_one_too(
     assert lines(administrator)[0] == "Hana Larkspur looked at Ada Riverstone’s first name and last name", (
         "the first look at the record"
     )
+
+
+@pytest.mark.commitment("CLEV-1.48")
+def test_what_an_app_asked_in_vain_is_a_line_of_its_own_kind(
+    cast: Cast, numberyard: NewApp, administrator: Client
+) -> None:
+    call = Call(cast.tenant.id, numberyard.app.id, "Numberyard", "getAllUsers", "roster.readonly")
+    note_call(call, 403, "The agreement with Numberyard ended.")
+    said = "Numberyard asked for getAllUsers (roster.readonly) and got nothing: 403"
+    assert lines(administrator, kind="asked") == [said] and said in lines(administrator, who="numb")
+    assert said not in lines(administrator, kind="did")
+    assert "Reason: The agreement with Numberyard ended." in plain(administrator.get("/audit"))
+    assert said not in plain(administrator.get("/")), "the desk is not flooded by an app that asks"
+    rows = table(administrator.get("/audit.csv", {"kind": "asked"}))
+    assert rows[1][1:4] == ["Apps asked and received nobody’s data", "Numberyard", said]
 
 
 def test_the_record_narrows_to_a_person_a_colleague_a_kind_and_days(

@@ -51,7 +51,7 @@ def home(request: Any) -> HttpResponse:
         or (line.ends_on and not line.leaves and line.code != "stopped")
     ]
     gaps, open_questions = queries.gaps(access)
-    happened = (e for e in queries.record(access, queries.Narrow()) if e.kind != "look")
+    happened = (e for e in queries.record(access, queries.Narrow()) if e.kind not in ("look", "asked"))
     synced, _ = recent_syncs(access)
     context = {
         "sync": synced[0] if synced else None,
@@ -140,7 +140,7 @@ def audit_csv(request: Any) -> StreamingHttpResponse:
     if narrow.person:
         queries.person_called(access, narrow.person)
     newest = next(queries.record(access, queries.Narrow()), None)
-    chosen: dict[str, Any] = {k: str(v) for k, v in asdict(narrow).items() if v}
+    chosen: dict[str, Any] = {{"kind": "what"}.get(k, k): str(v) for k, v in asdict(narrow).items() if v}
     write_audit(access.tenant, request.who.actor, "audit.exported", "audit", **chosen)
     answer = StreamingHttpResponse(
         _lines(access, narrow, newest.id + 1 if newest else 1), content_type="text/csv; charset=utf-8"
@@ -163,7 +163,7 @@ def _lines(access: Any, narrow: queries.Narrow, before: int) -> Iterator[bytes]:
                 queries.KINDS[e.kind],
                 e.who,
                 e.sentence,
-                e.whom if e.kind != "did" else "",
+                e.whom if e.kind in ("look", "received") else "",
                 ", ".join(e.columns),
                 e.purpose,
                 e.place,

@@ -24,13 +24,21 @@ from rollbook.sharing import App
 
 PAGE = 50
 BATCH = 200
-KINDS = {"look": "Staff looked", "received": "Apps received", "did": "Something was done"}
+KINDS = {
+    "look": "Staff looked",
+    "received": "Apps received",
+    "asked": "Apps asked and received nobody’s data",
+    "did": "Something was done",
+}
+ASKED = ("app.called", "app.refused")  # verbs of the kind "asked"
 NAME_COLUMNS = "roster_person.family_name,roster_person.given_name"
 
 ROLE_TITLES = {"dpo": "data protection officer"}
 # verb of the audit -> what the actor did. {object} is its name, {x} a detail.
 VERBS = {
+    "app.called": "asked for {operation} ({scope}) and got it: it is about nobody",
     "app.created": "added the app {object}",
+    "app.refused": "asked for {operation} ({scope}) and got nothing: {status}",
     "app.signed_in": "signed in with its secret",
     "audit.exported": "exported this record",
     "identity.account_closed": "closed the account of {object}",
@@ -106,7 +114,7 @@ class Event:
     @property
     def sentence(self) -> str:
         """ "Ms Larkspur looked at Juno Fernweh’s email", "Numberyard received first name of 100 people"."""
-        if self.kind == "did":
+        if self.kind in ("did", "asked"):
             return f"{self.who} {self.does}"
         details = list(self.columns)
         shown = _listed([*details[:4], f"{len(details) - 4} more"] if len(details) > 5 else details)
@@ -125,9 +133,9 @@ def record(access: Access, narrow: Narrow, before: int | None = None) -> Iterato
     """The record, newest first, a batch at a time. before: only ids below this one. Names are not filled in."""
     members = people_at(access, narrow.school) if narrow.school else None
     feeds = []
-    if narrow.kind != "did":
+    if narrow.kind not in ("did", "asked"):
         feeds.append(_disclosures(access, narrow, before, members))
-    if narrow.kind in ("", "did"):
+    if narrow.kind in ("", "did", "asked"):
         feeds.append(_audits(access, narrow, before, members))
     yield from heapq.merge(*feeds, key=lambda event: -event.id)
 
@@ -219,6 +227,8 @@ def _audits(access: Access, narrow: Narrow, before: int | None, members: set[int
     rows = _timed(access.select(Audit), narrow)
     if narrow.who:
         rows = rows.filter(actor__icontains=narrow.who)
+    if narrow.kind:
+        rows = rows.filter(verb__in=ASKED) if narrow.kind == "asked" else rows.exclude(verb__in=ASKED)
     if narrow.person:
         rows = rows.filter(object_kind="person", object_id=narrow.person)
     if members is not None:
@@ -230,8 +240,8 @@ def _audits(access: Access, narrow: Narrow, before: int | None, members: set[int
         if members is not None and row["object_id"] not in members:
             continue
         yield Event(
-            row["id"], row["at"], "did", row["actor"], _did(row), reason=_why(row["details"]), href=_href(row, slugs),
-            count=1 if row["object_kind"] == "person" else 0,
+            row["id"], row["at"], "asked" if row["verb"] in ASKED else "did", row["actor"], _did(row),
+            reason=_why(row["details"]), href=_href(row, slugs), count=1 if row["object_kind"] == "person" else 0,
         )  # fmt: skip
 
 

@@ -43,6 +43,9 @@ class Disclosure(Guarded):
     )  # the sharing rule that an app's answer rests on
     purpose = not_personal(models.TextField(), BOOKKEEPING)
     door = not_personal(models.TextField(), BOOKKEEPING)  # which page or operation
+    scope = not_personal(
+        models.TextField(blank=True, default=""), BOOKKEEPING
+    )  # what of an app's token opened the door
     columns = not_personal(models.TextField(), BOOKKEEPING)  # comma-separated, "roster_person.given_name,..."
     bundle = not_personal(models.CharField(max_length=64), BOOKKEEPING)
     people = personal(models.BinaryField(), "record.disclosure", about="recipient_id")

@@ -39,11 +39,13 @@ def disclose(
     columns: Iterable[tuple[type[models.Model], str]] | str,
     people: Iterable[int],
     authorised_by: int = 0,
+    scope: str = "",
 ) -> int:
     """Write down one answer before it leaves. Returns the row's id once it is durable.
 
     door: the page or operation. columns: (model, attribute name) pairs shown, or the text that `column_list` made.
     people: ids of the people whose data it holds. authorised_by: the sharing rule, for an app.
+    scope: what of its token opened the door.
     Raises whatever the database raises: then nothing may be answered.
     """
     if connection.in_atomic_block and settings.ROLLBOOK_DURABLE_LOG:
@@ -52,7 +54,7 @@ def disclose(
     row = Disclosure(
         id=new_id(), tenant_id=access.tenant, at=clock.now(),
         recipient_kind=access.actor.kind, recipient_id=access.actor.id, recipient=access.actor.name,
-        authorised_by=authorised_by, purpose=access.purpose, door=door,
+        authorised_by=authorised_by, purpose=access.purpose, door=door, scope=scope,
         columns=columns if isinstance(columns, str) else column_list(columns),
         bundle=access.bundle.hash, people=idset.pack(ids), people_count=len(ids),
         first_id=ids[0] if ids else 0, last_id=ids[-1] if ids else 0, reason=access.reason,

@@ -34,7 +34,7 @@ def audit(slug: str, about: str | None, limit: int, as_json: bool) -> None:
         disclosures = list(access.select(Disclosure).order_by("-id")[:limit])
         acts = list(access.select(Audit).order_by("-id")[:limit])
     rows = [
-        {"id": d.id, "at": d.at, "kind": "disclosure", "who": d.recipient, "what": d.door, "purpose": d.purpose,
+        {"id": d.id, "at": d.at, "kind": "disclosure", "who": d.recipient, "what": d.door, "scope": d.scope, "purpose": d.purpose,
          "people": d.people_count, "columns": d.columns, "bundle": d.bundle}
         for d in disclosures
     ] + [

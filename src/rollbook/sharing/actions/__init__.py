@@ -16,7 +16,7 @@ from typing import Any
 
 from django.db import transaction
 
-from rollbook.kernel import clock
+from rollbook.kernel import clock, limits
 from rollbook.kernel.errors import Invalid, NotFound
 from rollbook.kernel.ids import new_id
 from rollbook.policy import Actor, audit, bundle_for, unguarded
@@ -275,26 +275,74 @@ def _with_field(app: App, request: FieldRequest) -> dict[str, Any]:
     return {"people": rule.people, "fields": [*fields, {"field": request.field, "reason": request.reason}]}
 
 
+@dataclass(frozen=True)
+class Call:
+    """One call of an app, for the record: whose token, which operation, and the scopes that it showed."""
+
+    tenant_id: int
+    app_id: int
+    app_name: str
+    operation: str
+    scope: str
+
+
+NOTED = 60  # refused calls of an app in a minute that each get a line; after that one line for a hundred
+
+
+def note_call(call: Call, status: int, because: str = "") -> None:
+    """Write down a call that showed nobody's data: refused, failed, or about no person. Durable when it returns.
+
+    A call that did show somebody's data is a line of the disclosure log. An app that is refused without end does
+    not fill the audit: from the 61st in a minute on, one line stands for a hundred and says so.
+    """
+    times = 1
+    if status >= 400:
+        count = limits.count(f"refused-app:{call.app_id}").count
+        if count > NOTED and (count - NOTED) % 100:
+            return
+        times = 1 if count <= NOTED else 100
+    audit(
+        call.tenant_id, Actor("app", "app", call.app_id, call.app_name), "app.refused" if status >= 400 else "app.called",
+        "app", call.app_id, call.app_name, operation=call.operation, scope=call.scope, status=status,
+        **({"because": because} if because else {}), **({"times": times} if times > 1 else {}),
+    )  # fmt: skip
+
+
 def issue_token(client_id: str, client_secret: str, scopes: Iterable[str]) -> tuple[str, int]:
     """An access token for an app that shows its secret: (token, seconds it lives). Raises NotFound for a wrong pair.
 
-    The same answer and the same work for an unknown client and a wrong secret. A stopped app gets none.
+    The same answer for an unknown client and a wrong secret. A stopped app gets none. A refusal of a known app is
+    written down; its client id is nothing that anybody could guess.
     """
     with transaction.atomic(), unguarded("an app signs in before its tenant is known"):
         app = App.objects.filter(client_id=client_id).first()
         right = hmac.compare_digest(app.secret_hash if app else "0" * 64, _digest(client_secret))
-        if app is None or not right or app.stopped_at is not None:
-            raise NotFound("There is no app with this client id and secret.")
-        moment, token = clock.now(), secrets.token_urlsafe(32)
-        with unguarded("a token is written for its tenant", tenant=app.tenant_id):
-            Token.objects.filter(app=app, expires_at__lt=moment).delete()
-            Token.objects.create(
-                digest=_digest(token), tenant_id=app.tenant_id, app=app, scopes=" ".join(sorted(scopes)),
-                issued_at=moment, expires_at=moment + timedelta(seconds=TOKEN_SECONDS),
-            )  # fmt: skip
-            actor = Actor("app", "app", app.id, app.name)
-            audit(app.tenant_id, actor, "app.signed_in", "app", app.id, app.name, scopes=sorted(scopes))
-    return token, TOKEN_SECONDS
+        if app is not None and right and app.stopped_at is None:
+            return _token_for(app, scopes), TOKEN_SECONDS
+    if app is not None:
+        because = "wrong secret" if not right else f"Sharing with {app.name} was stopped."
+        note_call(
+            Call(app.tenant_id, app.id, app.name, "token", " ".join(map(short, sorted(scopes)))), 401, because
+        )
+    raise NotFound("There is no app with this client id and secret.")
+
+
+def short(scope: str) -> str:
+    """A scope without the address before it: roster.readonly."""
+    return scope.rsplit("/", 1)[-1]
+
+
+def _token_for(app: App, scopes: Iterable[str]) -> str:
+    moment, token = clock.now(), secrets.token_urlsafe(32)
+    with unguarded("a token is written for its tenant", tenant=app.tenant_id):
+        Token.objects.filter(app=app, expires_at__lt=moment).delete()
+        Token.objects.create(
+            digest=_digest(token), tenant_id=app.tenant_id, app=app, scopes=" ".join(sorted(scopes)),
+            issued_at=moment, expires_at=moment + timedelta(seconds=TOKEN_SECONDS),
+        )  # fmt: skip
+        actor = Actor("app", "app", app.id, app.name)
+        audit(app.tenant_id, actor, "app.signed_in", "app", app.id, app.name, scopes=sorted(scopes))
+    return token
 
 
 def state_of(app: App) -> tuple[bool, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import zlib
 from collections.abc import Iterable, Iterator
 
@@ -9,8 +10,10 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from rollbook.kernel import limits
-from rollbook.sharing.queries import Grant, token_grant
+from rollbook.sharing.actions import Call, note_call, short
+from rollbook.sharing.queries import Grant, Withheld, token_grant
 
+log = logging.getLogger(__name__)
 JSON = "application/json"
 SMALL = 2000  # bytes: a shorter answer is not compressed
 WRONG_TRIES = 60  # wrong tokens or secrets a minute, for each address; a quarter of it for each client id
@@ -65,6 +68,32 @@ def spend(grant: Grant) -> tuple[bool, dict[str, str]]:
     if use.count > rate:
         return True, {**headers, "Retry-After": str(use.seconds_left)}
     return False, headers
+
+
+def in_short(scopes: Iterable[str]) -> str:
+    """Scopes for the record: the last part of each."""
+    return " ".join(map(short, sorted(scopes)))
+
+
+def note_refusal(request: HttpRequest, operation: str, status: int, because: str) -> None:
+    """Write down a call that was refused or failed, when its token says whose it is.
+
+    Looks the token up again: that costs a refused call one query, and an answered one nothing.
+    """
+    kind, _, given = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+    if kind.lower() != "bearer" or not given:
+        return
+    try:
+        try:
+            grant = token_grant(given.strip())
+            caller = grant and (grant.tenant_id, grant.app_id, grant.app_name, " ".join(grant.scopes))
+        except Withheld as withheld:
+            caller = withheld.caller
+        if caller:
+            tenant, app, name, scopes = caller
+            note_call(Call(tenant, app, name, operation, in_short(scopes.split())), status, because)
+    except Exception as error:  # the app hears what went wrong first; the record of it comes second
+        log.error("a refused call could not be written down: %s", type(error).__name__)
 
 
 def packs(request: HttpRequest) -> bool:

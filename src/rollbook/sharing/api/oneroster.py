@@ -8,6 +8,7 @@ before its first byte leaves.
 from __future__ import annotations
 
 import logging
+import secrets
 import threading
 from collections import OrderedDict
 from typing import Any
@@ -19,7 +20,20 @@ from django.views.decorators.csrf import csrf_exempt
 
 from rollbook.kernel.errors import Invalid, NotFound, Refused
 from rollbook.policy import disclose
-from rollbook.sharing.api.common import JSON, OVER, SMALL, NoBearer, bearer, origin, packed_by, packs, spend
+from rollbook.sharing.actions import Call, note_call
+from rollbook.sharing.api.common import (
+    JSON,
+    OVER,
+    SMALL,
+    NoBearer,
+    bearer,
+    in_short,
+    note_refusal,
+    origin,
+    packed_by,
+    packs,
+    spend,
+)
 from rollbook.sharing.connectors.oneroster import faults
 from rollbook.sharing.connectors.oneroster.document import DISCOVERY, PROPERTIES, document
 from rollbook.sharing.connectors.oneroster.faults import Fault
@@ -36,28 +50,39 @@ STREAMED = 1000  # a page of more rows than this leaves in pieces
 @csrf_exempt
 def rostering(request: HttpRequest, rest: str = "") -> HttpResponse | StreamingHttpResponse:
     """Everything below the prefix of the rostering service: the operations, the service description, the errors."""
+    because = ""
     try:
         return _rostering(request, rest)
     except Fault as fault:
         found = fault
     except Invalid as error:
         found = faults.from_invalid(error)
-    except Withheld:
-        found = faults.WITHHELD
-    except Refused:
-        found = Fault("forbidden", "The school shares none of this with this app.")
+    except Withheld as withheld:
+        found, because = faults.WITHHELD, withheld.reason
+    except Refused as refused:
+        found, because = Fault("forbidden", "The school shares none of this with this app."), str(refused)
     except (SuspiciousOperation, BadRequest):
         found = Fault("invaliddata", "The request cannot be read.")
-    except Exception:
-        log.exception("OneRoster %s failed", request.path_info.split("/")[5:6])
+    except Exception as error:
+        code = secrets.token_hex(4)
+        # The type, not the message: a message may hold a person's data.
+        log.error("error %s: %s in OneRoster %s", code, type(error).__name__, _operation(rest))
+        log.debug("error %s", code, exc_info=error)
         found = Fault(
-            "internal_server_error", "Something went wrong here. Try again; if it stays so, tell the school."
+            "internal_server_error",
+            f"Something went wrong here. Try again; if it stays so, tell the school this code: {code}.",
         )
+    note_refusal(request, _operation(rest), found.status, because or found.description)
     response = HttpResponse(found.body, content_type=JSON, status=found.status)
     response["Cache-Control"] = "no-store"
     for name, value in found.headers.items():
         response[name] = value
     return response
+
+
+def _operation(rest: str) -> str:
+    found = find_operation(rest)
+    return found[0].name if found else "an unknown address"
 
 
 def _rostering(request: HttpRequest, rest: str) -> HttpResponse | StreamingHttpResponse:
@@ -182,7 +207,8 @@ _SAYS = {
 
 
 def _write_down(grant: Grant, operation: Operation, made: Plan, found: Page, parents: Any) -> None:
-    """One row of the disclosure log, durable before the answer leaves; none where the answer is about nobody."""
+    """One row of the disclosure log, durable before the answer leaves; of the audit where it is about nobody."""
+    scope = in_short(grant.scopes.intersection(operation.scopes))
     people = set(found.people)
     if operation.relation.startswith("classes of ") and operation.parents[-1].collection == "users":
         people.add(parents[-1])
@@ -190,7 +216,10 @@ def _write_down(grant: Grant, operation: Operation, made: Plan, found: Page, par
         columns = ",".join(
             sorted(filter(None, {*made.logged.split(","), *_SAYS.get(operation.relation, "").split(",")}))
         )
-        disclose(grant.access, f"oneroster {operation.name}", columns, people, authorised_by=grant.rule_id)
+        door = f"oneroster {operation.name}"
+        disclose(grant.access, door, columns, people, authorised_by=grant.rule_id, scope=scope)
+    else:
+        note_call(Call(grant.tenant_id, grant.app_id, grant.app_name, operation.name, scope), 200)
 
 
 _shapers: OrderedDict[tuple[Any, ...], Shaper] = OrderedDict()

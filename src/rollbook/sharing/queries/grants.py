@@ -21,10 +21,14 @@ from rollbook.sharing.rules import FIELDS, STRUCTURAL, People, Rule, parse_rule
 
 
 class Withheld(Exception):
-    """Nothing leaves. `code` for programs, `reason` for the administrator; the app is told neither in detail."""
+    """Nothing leaves. `code` for programs, `reason` for the administrator; the app is told neither in detail.
+
+    caller: whose token it was (tenant, app, name, scopes), for the record; None when nobody showed one.
+    """
 
     def __init__(self, code: str, reason: str) -> None:
         self.code, self.reason = code, reason
+        self.caller: tuple[int, int, str, str] | None = None
         super().__init__(reason)
 
 
@@ -91,13 +95,19 @@ def grant_as_if(app_id: int, people: Any, fields: Any) -> Grant:
     return _grant(tuple(row), _minute())
 
 
-_STOPPED, _RULE = 4, 17  # where they stand in _SELECT
+_STOPPED, _RULE, _SCOPES = 4, 17, 20  # where they stand in _SELECT
 
 
 def token_grant(token: str) -> Grant | None:
     """The grant behind an access token, or None when no such token lives. Raises Withheld. One query."""
     found = _one(_BY_TOKEN, [sha256(token.encode()).hexdigest(), clock.now()])
-    return None if found is None else _grant(found, _minute())
+    if found is None:
+        return None
+    try:
+        return _grant(found, _minute())
+    except Withheld as withheld:
+        withheld.caller = (found[2], found[0], found[1], found[_SCOPES])
+        raise
 
 
 def _minute() -> datetime:
