@@ -89,6 +89,7 @@ def test_home_is_for_whoever_is_signed_in(cast: Cast) -> None:
 # ---- Home.
 
 
+@pytest.mark.commitment("CLEV-1.68")
 def test_a_desk_begins_with_what_waits(cast: Cast, numberyard: NewApp, administrator: Client) -> None:
     ask_field(numberyard.app, "users.email", "to write")
     note_gap(cast.tenant.id, "A head asked for phone numbers.", "Nobody has decided that.")
@@ -106,6 +107,7 @@ def test_a_desk_names_no_child(cast: Cast, administrator: Client) -> None:
     assert "changed the record of one person" in seen and "Ada" not in seen
 
 
+@pytest.mark.commitment("CLEV-1.68")
 def test_a_teacher_begins_with_the_classes_they_teach(cast: Cast) -> None:
     answer = desk(cast.tenant, "teacher", "Ben Thistlewick", person_id=cast.ben.id).get("/")
     assert [(c.title, c.pupils) for c in answer.context["classes"]] == [("Kestrels", 1)]

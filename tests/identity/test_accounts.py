@@ -64,6 +64,7 @@ def test_a_new_password_ends_every_other_sign_in_and_keeps_this_one(cast: Cast) 
     assert "identity.password_set" in verbs()
 
 
+@pytest.mark.commitment("CLEV-1.69")
 def test_sign_ins_are_listed_and_one_can_be_ended(cast: Cast) -> None:
     client = desk(cast.tenant, "administrator")
     account = find_account("hana.administrator@sevenhills.example")
@@ -73,7 +74,9 @@ def test_sign_ins_are_listed_and_one_can_be_ended(cast: Cast) -> None:
         browser.post(
             "/sign-in", {"email": account.email, "password": PASSWORD}, headers={"User-Agent": agent}
         )
+    Client().get("/sign-in", headers={"User-Agent": "Mozilla (Android) Chrome/1"})
     page = first.get("/me").content.decode()
+    assert "Android" not in page, "nothing is kept of, or linked to, a browser in which nobody signed in"
     assert "Firefox on Windows" in page and "Safari on an iPad" in page
     with unguarded("look"):
         assert not any(s.session_key in page for s in Session.objects.all())

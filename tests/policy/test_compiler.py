@@ -53,6 +53,8 @@ MISTAKES = {
     ),
     "no purpose title": ('title = "Teach the class"', 'title = ""', "“teaching” needs a `title`"),
     "no never": ('because = "Data about pupils', 'since = "Data about pupils', "`[never]` must list"),
+    "never without advertising": ('["advertising", "marketing"', '["marketing"', "must list “advertising”"),
+    "never without sale": ('"sale", ', "", "must list “sale”"),
     "a purpose that is never": ('purposes = ["advertising"', 'purposes = ["teaching"', "“teaching” is under `[never]`"),
     "twice": (
         'role = "dpo"\npurpose = "protection"',

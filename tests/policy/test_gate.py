@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from django.apps import apps
 
 from rollbook.kernel import clock
 from rollbook.kernel.errors import Refused
-from rollbook.policy import Param, Restriction, prepared, unguarded
-from rollbook.policy.gate import UnneededExemption
+from rollbook.policy import Guarded, Param, PolicyError, Restriction, prepared, unguarded, word_of, words
+from rollbook.policy.compiler import ALWAYS_NEVER, compile_bundle
+from rollbook.policy.gate import UnneededExemption, relationships
 from rollbook.roster.models import Demographics, Enrollment, Ethnicity, Person
 from tests.cast import Cast
+from tests.policy.oracle import POLICY
 
 
 def names(rows: object) -> list[str]:
@@ -113,3 +116,59 @@ def test_a_prepared_statement_answers_as_the_selection_does(cast: Cast) -> None:
         rows = prepared(access, "register", register).rows(access, ids=everyone)
         assert [r[1] for r in rows] == expected
         assert all(r[2] is True for r in rows)
+
+
+ROLES_AT_WORK = ("administrator", "dpo", "head", "teacher", "app")
+# Not educational; not enabled by the school; not what the contract is for.
+OTHER = ("analytics", "benchmarking", "curiosity", "product-research", "model-training")
+NEVER = ("advertising", "marketing", "sale", "profiling")
+
+
+def _tables_of_people() -> list[type[Guarded]]:
+    return [
+        m
+        for m in apps.get_models()
+        if issubclass(m, Guarded) and any((w := word_of(f)) and w.category for f in m._meta.concrete_fields)
+    ]
+
+
+@pytest.mark.commitment("CLEV-1.22", "CLEV-1.35", "CLEV-1.40")
+@pytest.mark.parametrize("purpose", OTHER)
+def test_no_role_gets_a_row_for_a_purpose_that_is_not_the_schools(cast: Cast, purpose: str) -> None:
+    tables = _tables_of_people()
+    assert {Person, Enrollment, Demographics, Ethnicity} <= set(tables)
+    for role in ROLES_AT_WORK:
+        for table in tables:
+            with pytest.raises(Refused, match="Nobody has decided"):
+                cast.access(role, purpose, cast.ben, cast.school).select(table)
+
+
+@pytest.mark.commitment("CLEV-1.40", "CLEV-5.13", "CLEV-1.78")
+@pytest.mark.parametrize("purpose", NEVER)
+def test_a_commercial_purpose_gets_nothing_and_no_policy_can_say_otherwise(cast: Cast, purpose: str) -> None:
+    for role in ROLES_AT_WORK:
+        for table in _tables_of_people():
+            with pytest.raises(Refused, match="never used for advertising or sold"):
+                cast.access(role, purpose, cast.ben, cast.school).select(table)
+    allowing = POLICY.read_text(encoding="utf-8") + (
+        f'\n[purposes.{purpose}]\ntitle = "Grow"\nbasis = "consent"\n'
+        f'[[rule]]\nrole = "app"\npurpose = "{purpose}"\nreach = "shared"\nallow = ["identity.*"]\nrefuse = []\nbecause = "x"\n'
+    )
+    with pytest.raises(PolicyError, match="never"):
+        compile_bundle(allowing, words.inventory(), frozenset(relationships()))
+
+
+@pytest.mark.commitment("CLEV-1.78", "CLEV-2.3", "CLEV-5.13")
+@pytest.mark.parametrize("purpose", ALWAYS_NEVER)
+def test_a_policy_that_leaves_a_commercial_purpose_open_does_not_compile(purpose: str) -> None:
+    text = POLICY.read_text(encoding="utf-8")
+    assert f'"{purpose}", ' in text
+    with pytest.raises(PolicyError, match="no policy can allow it"):
+        compile_bundle(text.replace(f'"{purpose}", ', ""), words.inventory(), frozenset(relationships()))
+
+
+@pytest.mark.commitment("CLEV-1.35")
+def test_a_purpose_that_belongs_to_another_role_is_not_enabled_by_asking_for_it(cast: Cast) -> None:
+    for role, purpose in (("teacher", "administration"), ("app", "teaching"), ("head", "protection")):
+        with pytest.raises(Refused):
+            cast.access(role, purpose, cast.ben, cast.school).select(Person)

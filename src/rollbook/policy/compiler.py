@@ -22,6 +22,8 @@ Answer = Literal["allowed", "refused", "gap"]
 RETENTION = re.compile(r"^[a-z_(), ]+ \+ \d+ (hours|days|working_days|months|years)$")
 KINDS = ("ordinary", "special", "secret")
 APPS = ("may", "named", "never")
+# What no policy can allow, however it is written: each must be under `[never]`.
+ALWAYS_NEVER = ("advertising", "marketing", "sale")
 
 
 class PolicyError(Exception):
@@ -185,6 +187,11 @@ def compile_bundle(
     never = raw.get("never", {})
     if not never.get("purposes") or not never.get("because"):
         problems.append("`[never]` must list the purposes that no setting can allow, and say why.")
+    problems += [
+        f"`[never]` must list “{p}”: no policy can allow it. Call a purpose that is something else by another name."
+        for p in ALWAYS_NEVER
+        if p not in never.get("purposes", [])
+    ]
     both = [p for p in never.get("purposes", []) if p in purposes]
     problems += [f"Purpose “{p}” is under `[never]`, so it cannot be a purpose too." for p in both]
     rules, seen = [], set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from django.apps import apps
 from django.test import Client
 
 from rollbook.kernel import idset
@@ -151,3 +152,37 @@ def test_a_sync_keeps_whom_a_hand_entered_and_writes_again_what_it_knows_better(
         juno = Person.objects.get(tenant=tenant, given_name="Juno")
         assert juno.status == "active"
         assert {m.objects.get(person_id=juno.id).status for m in (Role, Enrollment)} == {"active"}
+
+
+@pytest.mark.commitment("CLEV-5.7", "CLEV-1.37")
+def test_a_field_that_nobody_needs_is_dropped_whatever_a_form_sends(
+    cast: Cast, administrator: Client
+) -> None:
+    Tenant.objects.filter(id=cast.tenant.id).update(
+        keep={"fields": {"drop": ["users.phone", "demographics"]}}
+    )
+    page = administrator.get("/people/new").content.decode()
+    assert 'name="email"' in page and 'name="phone"' not in page
+    needles = {"phone": "07700 900999", "birthDate": "2019-09-09", "religion": "needle", "metadata": "needle"}
+    answer = administrator.post("/people/new", form(cast, **needles))
+    assert answer.status_code == 302
+    administrator.post(answer["Location"].split("?")[0] + "/edit", {"pronouns": "they", **needles})
+    with unguarded("look"):
+        juno = Person.objects.filter(given_name="Juno").values().get()
+        everything = repr([list(m._default_manager.values()) for m in apps.get_models()])
+    assert juno["pronouns"] == "they" and juno["phone"] == ""
+    assert not [n for n in needles.values() if n in everything]
+
+
+@pytest.mark.commitment("CLEV-1.37")
+@pytest.mark.parametrize("people", [{"roles": ["teacher"]}, {"orgs": ["S2"]}])
+def test_a_person_outside_the_schools_selection_is_not_entered_by_hand_either(
+    cast: Cast, administrator: Client, people: dict[str, list[str]]
+) -> None:
+    Tenant.objects.filter(id=cast.tenant.id).update(keep={"people": people})
+    before = roster(cast.tenant)
+    answer = administrator.post("/people/new", form(cast))
+    assert answer.status_code == 422 and "such a person is not stored" in plain(answer)
+    assert roster(cast.tenant) == before
+    Tenant.objects.filter(id=cast.tenant.id).update(keep={"people": {"orgs": ["T"], "roles": ["student"]}})
+    assert administrator.post("/people/new", form(cast)).status_code == 302

@@ -14,6 +14,7 @@ from rollbook.kernel import clock
 from rollbook.policy import Audit, Disclosure, unguarded
 from rollbook.sharing import actions, stop
 from rollbook.sharing.connectors.oneroster.operations import DEMOGRAPHICS, PREFIX, ROSTER
+from rollbook.sharing.models import Agreement
 from tests.sharing.oneroster.conftest import Erin
 
 
@@ -69,6 +70,14 @@ def moved_away(erin: Erin) -> Erin:
     return erin
 
 
+def for_another_purpose(erin: Erin, purpose: str) -> Erin:
+    """The app, with a token, after its agreement has come to name a purpose that the policy does not allow."""
+    erin.token(ROSTER)
+    with unguarded("a hand in the database", tenant=erin.cast.tenant.id):
+        Agreement.objects.filter(app=erin.made.app).update(purpose=purpose)
+    return erin
+
+
 REFUSED: dict[str, tuple[Callable[[Erin], Any], tuple[str, str, int, str]]] = {
     "a scope that the token lacks": (
         lambda erin: erin.get("/users", scope=DEMOGRAPHICS),
@@ -96,10 +105,18 @@ REFUSED: dict[str, tuple[Callable[[Erin], Any], tuple[str, str, int, str]]] = {
         lambda erin: moved_away(erin).get("/users", scope=ROSTER),
         ("getAllUsers", "roster.readonly", 403, "keeps data in US"),
     ),
+    "a purpose that nobody enabled": (
+        lambda erin: for_another_purpose(erin, "analytics").get("/users", scope=ROSTER),
+        ("getAllUsers", "roster.readonly", 403, "Nobody has decided"),
+    ),
+    "a purpose that is never": (
+        lambda erin: for_another_purpose(erin, "advertising").get("/users", scope=ROSTER),
+        ("getAllUsers", "roster.readonly", 403, "never used for advertising or sold"),
+    ),
 }
 
 
-@pytest.mark.commitment("CLEV-1.48", "CLEV-2.23")
+@pytest.mark.commitment("CLEV-1.48", "CLEV-2.23", "CLEV-1.35", "CLEV-1.22")
 @pytest.mark.parametrize("case", REFUSED)
 def test_a_refused_call_leaves_a_line_with_its_reason(erin: Erin, case: str) -> None:
     ask, (operation, scope, status, says) = REFUSED[case]
@@ -109,7 +126,7 @@ def test_a_refused_call_leaves_a_line_with_its_reason(erin: Erin, case: str) -> 
     assert says in because
 
 
-@pytest.mark.commitment("CLEV-1.48")
+@pytest.mark.commitment("CLEV-1.48", "CLEV-1.72", "CLEV-1.38")
 def test_a_call_that_fails_here_is_written_down_and_the_log_has_no_word_of_the_data(
     erin: Erin, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -17,6 +17,7 @@ from rollbook.policy import Actor, unguarded
 from rollbook.roster.actions.identity import MOVES, Change, full, take_tenant
 from rollbook.roster.actions.sync.check import BY_HAND
 from rollbook.roster.models import Class, Enrollment, Identity, Org, Person, Role, Tenant
+from rollbook.roster.rules.keep import parse_keep
 from rollbook.roster.rules.people import name_key
 
 LONGEST = 200
@@ -30,9 +31,9 @@ def enter(tenant: Tenant, values: Mapping[str, str], org: int, classes: Iterable
     """Enter a student by hand, with the adult who does it as the source. Returns the person's id.
 
     values: columns of `EDITABLE`. org: the school's id. classes: ids of classes at that school.
-    Raises Invalid for a student without a name or a school.
+    Raises Invalid for a student without a name or a school, and for one whom the school does not let us store.
     """
-    clean = _clean(values)
+    clean = _clean(values, fields_kept(tenant))
     if not clean.get("given_name") and not clean.get("family_name"):
         raise Invalid("Enter a name.", "A first or a last name is enough.", "given_name")
     now = clock.now()
@@ -41,6 +42,7 @@ def enter(tenant: Tenant, values: Mapping[str, str], org: int, classes: Iterable
         school = Org.objects.filter(tenant=tenant, id=org, status="active").first()
         if school is None:
             raise Invalid("Choose a school.", "It is where the student is on the roll.", "org")
+        _may_be_stored(tenant, school)
         chosen = list(
             Class.objects.filter(tenant=tenant, id__in=list(classes), school=school, status="active")
         )
@@ -77,7 +79,7 @@ def change(tenant: Tenant, person_id: int, values: Mapping[str, str], by: Actor)
 
     Raises NotFound for another tenant's person, Invalid for one without a name or who left.
     """
-    clean = _clean(values)
+    clean = _clean(values, fields_kept(tenant))
     with unguarded("a person is changed by hand", tenant=tenant.id), transaction.atomic():
         take_tenant(tenant)
         person = _active(tenant, person_id)
@@ -121,9 +123,33 @@ def _active(tenant: Tenant, person_id: int) -> Person:
     return found
 
 
-def _clean(values: Mapping[str, str]) -> dict[str, str]:
+def fields_kept(tenant: Tenant) -> tuple[str, ...]:
+    """The columns of `EDITABLE` that the school lets us store: what its syncs leave out, a hand cannot put in."""
+    keep = parse_keep(tenant.keep or {})
+    return tuple(c for c in EDITABLE if ("person", c) not in keep.columns)
+
+
+def _may_be_stored(tenant: Tenant, school: Org) -> None:
+    """Raises Invalid when the school's selection leaves out students, or everybody at this school."""
+    keep = parse_keep(tenant.keep or {})
+    above = {school.sourced_id}
+    org: Org | None = school
+    while keep.orgs is not None and org is not None and org.parent_id and len(above) < 10:
+        org = Org.objects.filter(tenant=tenant, id=org.parent_id).first()
+        above |= {org.sourced_id} if org else set()
+    if (keep.roles is not None and "student" not in keep.roles) or (
+        keep.orgs is not None and not above & keep.orgs
+    ):
+        raise Invalid(
+            "Your settings say that such a person is not stored.",
+            "Change what is stored under Sync, Settings, or enter nobody.",
+            "org",
+        )
+
+
+def _clean(values: Mapping[str, str], columns: Iterable[str]) -> dict[str, str]:
     """The columns that may be changed, trimmed. Raises Invalid for one that is too long or an email that is none."""
-    found = {c: " ".join(values[c].split()) for c in EDITABLE if c in values}
+    found = {c: " ".join(values[c].split()) for c in columns if c in values}
     for column, value in found.items():
         if len(value) > LONGEST:
             raise Invalid(f"That is longer than {LONGEST} characters.", "Shorten it.", column)

@@ -176,14 +176,14 @@ HINTS = {
 TYPES = {"email": "email", "phone": "tel"}
 
 
-def _fields(values: Any, error: Invalid | None) -> list[dict[str, Any]]:
-    """The fields of the form for one person."""
+def _fields(tenant: Any, values: Any, error: Invalid | None) -> list[dict[str, Any]]:
+    """The fields of the form for one person, as far as the school lets them be stored."""
     return [
         {
             "name": name, "label": LABELS["roster_person"][name], "value": values.get(name, ""), "hint": HINTS.get(name, ""),
             "type": TYPES.get(name, "text"), "wrong": error is not None and error.field == name,
         }
-        for name in by_hand.EDITABLE
+        for name in by_hand.fields_kept(tenant)
     ]  # fmt: skip
 
 
@@ -204,7 +204,8 @@ def enter(request: StaffRequest) -> HttpResponse:
     with access.open():
         orgs, classes_ = queries.school_choices(access), queries.class_choices(access)
     context = {
-        "fields": _fields(given, error), "error": error, "orgs": orgs, "classes": classes_, "org": org, "klass": klass,
+        "fields": _fields(request.who.tenant, given, error), "error": error, "orgs": orgs, "classes": classes_,
+        "org": org, "klass": klass,
     }  # fmt: skip
     return render(request, "roster/person_form.html", context, status=422 if error else 200)
 
@@ -231,5 +232,10 @@ def edit(request: StaffRequest, person: str) -> HttpResponse:
         name = queries.names_of(access, [person_id])[person_id]
     disclose(access, "page:edit", one.columns_of(values), [person_id])
     shown = {**values, **request.POST.dict()} if error and request.POST.get("do") != "remove" else values
-    context = {"fields": _fields(shown, error), "error": error, "person": person_id, "name": name}
+    context = {
+        "fields": _fields(request.who.tenant, shown, error),
+        "error": error,
+        "person": person_id,
+        "name": name,
+    }
     return render(request, "roster/person_form.html", context, status=422 if error else 200)
