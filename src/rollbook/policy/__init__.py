@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rollbook.policy.gate import Param as Param
     from rollbook.policy.gate import Reach as Reach
     from rollbook.policy.gate import Relationship as Relationship
+    from rollbook.policy.gate import Via as Via
     from rollbook.policy.gate import prepared as prepared
     from rollbook.policy.gate import raw as raw
     from rollbook.policy.gate import relationship as relationship

@@ -16,6 +16,7 @@ from rollbook.policy.gate.access import Access as Access
 from rollbook.policy.gate.access import Actor as Actor
 from rollbook.policy.gate.reach import Reach as Reach
 from rollbook.policy.gate.reach import Relationship as Relationship
+from rollbook.policy.gate.reach import Via as Via
 from rollbook.policy.gate.reach import relationship as relationship
 from rollbook.policy.gate.reach import relationships as relationships
 from rollbook.policy.gate.selection import Param as Param

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
+from django.apps import apps
 from django.db import models
 
 
@@ -17,6 +19,7 @@ class Reach:
 
     few: the ids are so few (hundreds) that a query may work them all out once, rather than ask row by row.
     view: on PostgreSQL, the view that gives the same ids for the access of the moment.
+    via: what the SELECT was made from, where it was (`Via`).
     """
 
     column: str
@@ -24,6 +27,7 @@ class Reach:
     names: tuple[str, ...] = ()
     few: bool = False
     view: str = ""
+    via: Via | None = None
 
     @property
     def ids(self) -> str:
@@ -59,13 +63,50 @@ ROW = re.compile(r"([\w.]+) = \{row\}")
 
 
 @dataclass(frozen=True)
+class Via:
+    """A reach by way of another table of the same relationship: `column` must be what `gives` holds in a row of
+    `label` that is reached and has these values. The SELECT is made from that table's own reach, so a query that
+    already asks for exactly such rows has asked for this reach too, and the gate need not ask twice."""
+
+    column: str
+    label: str
+    gives: str
+    having: tuple[tuple[str, str], ...] = ()
+
+    def reach(self, start: Reach) -> Reach:
+        """This as a Reach. start: the reach of the other table."""
+        meta = apps.get_model(self.label)._meta
+        column = {f.attname: f.column for f in meta.concrete_fields}
+        holds = "".join(f" AND v.{column[name]} = '{value}'" for name, value in self.having)
+        select = (
+            f"SELECT v.{column[self.gives]} FROM {meta.db_table} v WHERE v.tenant_id = %s{holds}"
+            f" AND v.{column[start.column]} IN ({start.ids})"
+        )
+        return Reach(self.column, select, ("tenant", *start.names), few=start.few, via=self)
+
+
+@dataclass(frozen=True)
 class Relationship:
-    """Whose rows a role reaches: model label -> Reach. None reaches every row of the tenant; a table that is not
-    listed is out of reach."""
+    """Whose rows a role reaches: model label -> Reach, or Via another that is listed. None reaches every row of the
+    tenant; a table that is not listed is out of reach."""
 
     name: str
     says: str
-    reaches: Mapping[str, Reach | None]
+    listed: Mapping[str, Reach | Via | None]
+
+    @cached_property
+    def reaches(self) -> Mapping[str, Reach | None]:
+        """Model label -> Reach, each Via worked out. Raises TypeError for one that leads to no Reach."""
+        return {
+            label: found.reach(self._start(found)) if isinstance(found, Via) else found
+            for label, found in self.listed.items()
+        }
+
+    def _start(self, via: Via) -> Reach:
+        found = self.listed.get(via.label)
+        if not isinstance(found, Reach):
+            raise TypeError(f"{self.name} goes by way of {via.label}, which it does not reach by a Reach")
+        return found
 
 
 _relationships: dict[str, Relationship] = {}

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from django.db import connection, models
 from django.db.models import BooleanField, F, Func, Q
 from django.db.models.expressions import Col
+from django.db.models.fields.related_lookups import RelatedIn
+from django.db.models.lookups import Exact, In
 from django.db.models.sql import Query
 from django.db.models.sql.where import AND, WhereNode
 
 from rollbook.kernel.errors import Refused
-from rollbook.policy.gate.reach import RESTRICTED, RESTRICTED_VIEW, UNRESTRICTED
+from rollbook.policy.gate.reach import RESTRICTED, RESTRICTED_VIEW, UNRESTRICTED, Reach
 from rollbook.policy.gate.tables import Guarded, Open, about, field_named
 
 if TYPE_CHECKING:
@@ -75,17 +77,35 @@ class GatedQuery(Query):
         """Tenant, reach and restriction, above whatever the query asks."""
         access, model, bind = self.access, self.model, self.bind
         conditions: list[Any] = [Q(tenant_id=bind_value(bind, "tenant"))]
+        asked_already = list(self.gated_sets(self.where))
         reach = access.reach(model)
-        if reach is not None:
+        if reach is not None and not any(found.gives(reach) for found in asked_already):
             conditions.append(_Within(reach.column, reach.condition, tuple(bind(n) for n in reach.names)))
         hidden = RESTRICTED.through(RESTRICTED_VIEW) if connection.vendor == "postgresql" else RESTRICTED
         for column in about(model) if access.actor.role not in UNRESTRICTED else ():
+            if any(found.hides_restricted(column) for found in asked_already):
+                continue
             conditions.append(
                 _Within(column, f"NOT ({hidden.condition})", tuple(bind(n) for n in hidden.names))
             )
         asked, self.where = self.where, WhereNode()
         self.add_q(Q(*conditions))
         self.where.add(asked, AND)  # beside, so that no OR or NOT of the query can take the wall in
+
+    def gated_sets(self, where: WhereNode) -> Iterator[_InGated]:
+        """The columns that every row of this query must have in a gated selection of the same access: conditions that
+        stand alone or beside others, never under an OR or a NOT."""
+        if where.connector != AND or where.negated:
+            return
+        part: Any
+        for part in where.children:
+            if isinstance(part, WhereNode):
+                yield from self.gated_sets(part)
+            elif type(part) in (In, RelatedIn) and isinstance(part.lhs, Col) and _by_one_column(part.rhs):
+                inner, (given,) = part.rhs, part.rhs.select
+                same = inner.access.same(self.access) and (inner.bind is Slot) == (self.bind is Slot)
+                if same and part.lhs.alias == self.base_table and given.alias == inner.base_table:
+                    yield _InGated(part.lhs.target.attname, inner, given.target.attname)
 
     def audit(self) -> None:
         """Refuse what could show a row or a column past the wall: other tables, SQL as text, strange expressions."""
@@ -145,6 +165,54 @@ class GatedQuery(Query):
             raise Refused(
                 f"{model._meta.label}.{target.name} is not granted here.", decision.because, decision.answer
             )
+
+
+@dataclass(frozen=True)
+class _InGated:
+    """`column` is in the values that `inner` has in its `given`."""
+
+    column: str
+    inner: GatedQuery
+    given: str
+
+    def gives(self, reach: Reach) -> bool:
+        """Whether it asks for what the reach would: the table that the reach goes by way of, with the same values.
+        That the rows of it are reached, its own wall sees to."""
+        via, inner = reach.via, self.inner
+        return (
+            via is not None
+            and (self.column, inner.model._meta.label, self.given) == (via.column, via.label, via.gives)
+            and inner.access.live is None
+            and set(via.having) <= set(_texts_asked(inner, inner.where))
+        )
+
+    def hides_restricted(self, column: str) -> bool:
+        """Whether the inner wall keeps back the same people that this column would name."""
+        return column == self.column and self.given in about(self.inner.model)
+
+
+def _by_one_column(query: Any) -> bool:
+    """A gated query that gives one column of its own table, as it stands there."""
+    return (
+        isinstance(query, GatedQuery)
+        and len(query.select) == 1
+        and type(query.select[0]) is Col
+        and not query.annotation_select
+        and query.group_by is None
+    )
+
+
+def _texts_asked(query: GatedQuery, where: WhereNode) -> Iterator[tuple[str, str]]:
+    """(column, text) of each condition that every row must meet, as `status = 'active'`."""
+    if where.connector != AND or where.negated:
+        return
+    part: Any
+    for part in where.children:
+        if isinstance(part, WhereNode):
+            yield from _texts_asked(query, part)
+        elif type(part) is Exact and type(part.lhs) is Col and isinstance(part.rhs, str):
+            if part.lhs.alias == query.base_table:
+                yield part.lhs.target.attname, part.rhs
 
 
 TRUSTED = ("django.db.models.", "rollbook.kernel.", "rollbook.policy.")

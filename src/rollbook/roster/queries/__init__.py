@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rollbook.kernel.errors import NotFound
-from rollbook.policy import Reach, Relationship, raw, relationship, unguarded
+from rollbook.policy import Reach, Relationship, Via, raw, relationship, unguarded
 from rollbook.roster.models import Class, Course, Enrollment, Org, Person, SetAside, Sync, Tenant
 
 # A teacher reaches the classes they are enrolled in as a teacher, and everybody in them.
@@ -13,21 +13,17 @@ _CLASSES_TAUGHT = (
     "SELECT t.class_id FROM roster_enrollment t"
     " WHERE t.tenant_id = %s AND t.person_id = %s AND t.role = 'teacher' AND t.status = 'active'"
 )
-_TEACHES_ROW = (
-    "SELECT 1 FROM roster_enrollment s JOIN roster_enrollment t ON t.tenant_id = s.tenant_id AND t.class_id = s.class_id"
-    " WHERE s.tenant_id = %s AND s.person_id = {row} AND s.status = 'active'"
-    " AND t.person_id = %s AND t.role = 'teacher' AND t.status = 'active'"
-)
 _ME = ("tenant", "person")
+_IN_THEM = ("roster.Enrollment", "person_id", (("status", "active"),))
 
 TEACHES = relationship(
     Relationship(
         "teaches",
         "the pupils of the classes they teach",
         {
-            "roster.Person": Reach("id", _TEACHES_ROW, _ME, few=True),
+            "roster.Person": Via("id", *_IN_THEM),
             "roster.Enrollment": Reach("klass_id", _CLASSES_TAUGHT, _ME, few=True),
-            "roster.Role": Reach("person_id", _TEACHES_ROW, _ME, few=True),
+            "roster.Role": Via("person_id", *_IN_THEM),
             "roster.Class": Reach("id", _CLASSES_TAUGHT, _ME, few=True),
             "roster.ClassTerm": Reach("klass_id", _CLASSES_TAUGHT, _ME, few=True),
             "roster.Org": None,
