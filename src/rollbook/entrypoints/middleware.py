@@ -25,6 +25,7 @@ SECONDS = Histogram("rollbook_request_seconds", "Time to answer, by kind of door
 DOORS = {
     "ims": "oneroster",
     "oauth": "oauth",
+    "scim": "scim",
     "static": "static",
     "healthz": "health",
     "readyz": "health",

@@ -35,6 +35,11 @@ def new_id() -> int:
         return fresh
 
 
+def moment_of(id_: int) -> float:
+    """When an id was drawn, in seconds since 1970."""
+    return ((id_ >> LOW_BITS) + EPOCH_MS) / 1000
+
+
 @dataclass(frozen=True)
 class Block:
     """`count` ids numbered from 0. `sql(n)` gives the id of a zero-based SQL number expression."""

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from rollbook.sharing.actions import agree as agree
     from rollbook.sharing.actions import ask_field as ask_field
     from rollbook.sharing.actions import create_app as create_app
+    from rollbook.sharing.actions import renew_token as renew_token
     from rollbook.sharing.actions import share as share
     from rollbook.sharing.actions import state_of as state_of
     from rollbook.sharing.actions import stop as stop

@@ -233,3 +233,6 @@ def unseal(key: bytes, kind: str, text: str) -> int | None:
     decryptor = Cipher(algorithms.AES(key), modes.ECB()).decryptor()  # noqa: S305  # one block, as sealed
     plain = decryptor.update(block) + decryptor.finalize()
     return int.from_bytes(plain[8:], "big") if plain[:8] == _tag(kind) else None
+
+
+SCIM_SCOPE = "scim"  # of the long-lived token that a directory writes and reads accounts with

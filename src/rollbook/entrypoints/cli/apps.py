@@ -23,7 +23,11 @@ def app() -> None:
 def agreement_options(command: F) -> F:
     """The parts of an agreement, as options."""
     for option in (
-        click.option("--purpose", default="learning-app", show_default=True, help="A purpose of the policy."),
+        click.option(
+            "--purpose",
+            default=None,
+            help="A purpose of the policy; default: learning-app, or directory for --kind scim.",
+        ),
         click.option(
             "--region",
             default=None,
@@ -55,7 +59,13 @@ def agreement_options(command: F) -> F:
 @app.command("create")
 @click.argument("name")
 @tenant_option
-@click.option("--kind", type=click.Choice(["oneroster"]), default="oneroster", show_default=True)
+@click.option(
+    "--kind",
+    type=click.Choice(["oneroster", "scim"]),
+    default="oneroster",
+    show_default=True,
+    help="scim: the school's directory writes accounts here.",
+)
 @click.option("--vendor", default="", help="Who makes it.")
 @click.option("--about", default="", help="What pupils do with it, to end “so that they can ...”.")
 @click.option("--privacy-url", default="", help="The app's own privacy policy.")
@@ -64,7 +74,7 @@ def agreement_options(command: F) -> F:
 @json_option
 def create(
     name: str, slug: str, kind: str, vendor: str, about: str, privacy_url: str, no_agreement: bool,
-    purpose: str, region: str | None,
+    purpose: str | None, region: str | None,
     retention_days: int, until: datetime | None, contact: str, helpers: tuple[str, ...], as_json: bool,
 ) -> None:  # fmt: skip
     """Make an app known, record the agreement with its maker, and print its client id and secret, once.
@@ -82,19 +92,24 @@ def create(
 
     tenant = find_tenant(slug)
     with transaction.atomic():
-        made = create_app(tenant, name, vendor=vendor, about=about, privacy_url=privacy_url, contact=contact)
+        made = create_app(
+            tenant, name, vendor=vendor, about=about, privacy_url=privacy_url, contact=contact, kind=kind
+        )
         agreed = (
             None
             if no_agreement
             else _agree(made.app, tenant.region, purpose, region, retention_days, until, contact, helpers)
         )
-    data = {
-        "app": made.app.slug, "name": name, "kind": kind, "client_id": made.client_id, "client_secret": made.client_secret,
-        "agreement": agreed,
-    }  # fmt: skip
+    keys = (
+        {"token": made.token}
+        if made.token
+        else {"client_id": made.client_id, "client_secret": made.client_secret}
+    )
+    data = {"app": made.app.slug, "name": name, "kind": kind, **keys, "agreement": agreed}
+    shown = "\n".join(f"{key.replace('_', ' '):<15}{value}" for key, value in keys.items())
     show(
         as_json, data,
-        f"client id      {made.client_id}\nclient secret  {made.client_secret}   (shown this once)\n"
+        f"{shown}   (shown this once)\n"
         + (_agreed(agreed) if agreed else "No agreement yet.\n")
         + f"Next: rollbook app share {made.app.slug} --tenant {slug} --rule '{{\"people\": \"all\", \"fields\": \"all\"}}'",
     )  # fmt: skip
@@ -110,7 +125,7 @@ def _agreed(terms: dict[str, Any]) -> str:
 @agreement_options
 @json_option
 def agree_(
-    name: str, slug: str, purpose: str, region: str | None, retention_days: int, until: datetime | None, contact: str,
+    name: str, slug: str, purpose: str | None, region: str | None, retention_days: int, until: datetime | None, contact: str,
     helpers: tuple[str, ...], as_json: bool,
 ) -> None:  # fmt: skip
     """Record a new agreement with the maker of an app; it replaces the one in force."""
@@ -124,7 +139,7 @@ def agree_(
 def _agree(
     app_: App,
     own: str,
-    purpose: str,
+    purpose: str | None,
     region: str | None,
     days: int,
     until: datetime | None,
@@ -135,6 +150,7 @@ def _agree(
 
     ends_on: date = until.date() if until else date.today() + timedelta(days=365)
     parts = [h.rpartition(":") for h in helpers]
+    purpose = purpose or ("learning-app" if app_.kind == "oneroster" else "directory")
     made = agree(
         app_, purpose=purpose, region=region or own, retention_days=days, ends_on=ends_on, contact=contact or "not given",
         sub_processors=[{"name": n, "region": cc} for n, _, cc in parts], read_policy=True,
@@ -195,6 +211,19 @@ def share_(name: str, slug: str, rule: str, as_json: bool) -> None:
         "state": says,
     }
     show(as_json, answer, says)
+
+
+@app.command("token")
+@click.argument("name")
+@tenant_option
+@json_option
+def token_(name: str, slug: str, as_json: bool) -> None:
+    """Renew the token of a SCIM app and print it, once. The old one ends at once."""
+    from rollbook.sharing import renew_token
+
+    found = _find(find_tenant(slug).id, name)
+    made = renew_token(found)
+    show(as_json, {"app": found.slug, "token": made}, f"token  {made}   (shown this once)")
 
 
 @app.command("stop")

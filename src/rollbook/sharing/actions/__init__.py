@@ -23,19 +23,21 @@ from rollbook.policy import Actor, audit, bundle_for, unguarded
 from rollbook.roster import Tenant
 from rollbook.sharing.models import Agreement, App, FieldRequest, SharingRule, Token
 from rollbook.sharing.queries.grants import Withheld, grant_for, may, shareable
-from rollbook.sharing.rules import FIELDS, STRUCTURAL, STRUCTURAL_REASON, parse_rule
+from rollbook.sharing.rules import FIELDS, SCIM_SCOPE, STRUCTURAL, STRUCTURAL_REASON, parse_rule
 
 TOKEN_SECONDS = 3600
+SCIM_TOKEN_DAYS = 366  # directories keep a token in their settings; nobody renews one every hour
 KEPT_RETENTION_DAYS = 3650
 
 
 @dataclass(frozen=True)
 class NewApp:
-    """A new app with its secret, which is shown this once."""
+    """A new app with its secret, which is shown this once. `token` is for an app of the kind scim."""
 
     app: App
     client_id: str
     client_secret: str
+    token: str = ""
 
 
 def _digest(secret: str) -> str:
@@ -52,8 +54,13 @@ def create_app(
     about: str = "",
     privacy_url: str = "",
     contact: str = "",
+    kind: str = "oneroster",
 ) -> NewApp:
-    """Make an app known to a tenant. It sees nothing until there is an agreement and a rule. Raises Invalid."""
+    """Make an app known to a tenant. It sees nothing until there is an agreement and a rule. Raises Invalid.
+
+    kind: oneroster; scim (the school's directory writes accounts here, with a long-lived token); or directory (we
+    keep the accounts there).
+    """
     name = name.strip()
     if not name:
         raise Invalid("The app has no name.", "Give it the name that staff and families know it by.", "name")
@@ -74,10 +81,29 @@ def create_app(
             )
         app = App.objects.create(
             tenant=tenant, name=name, slug=slug, vendor=vendor, about=about, privacy_url=privacy_url, contact=contact,
-            client_id=secrets.token_hex(12), secret_hash=_digest(secret), id_key=secrets.token_hex(16), created_at=clock.now(),
+            kind=kind, client_id=secrets.token_hex(12),
+            secret_hash=_digest(secret), id_key=secrets.token_hex(16), created_at=clock.now(),
         )  # fmt: skip
         audit(tenant.id, by, "app.created", "app", app.id, app.name)
-    return NewApp(app, app.client_id, secret)
+        token = renew_token(app, by=by) if kind == "scim" else ""
+    return NewApp(app, app.client_id, secret, token)
+
+
+def renew_token(app: App, *, by: Actor | None = None) -> str:
+    """A new long-lived token for an app of the kind scim, shown this once; the old one ends at once. Raises Invalid."""
+    if app.kind != "scim":
+        raise Invalid(
+            f"{app.name} is not a SCIM app.", "Other apps ask for a token with their client secret."
+        )
+    moment, token = clock.now(), secrets.token_urlsafe(32)
+    with transaction.atomic(), unguarded("an administrator renews a token", tenant=app.tenant_id):
+        Token.objects.filter(app=app).delete()
+        Token.objects.create(
+            digest=_digest(token), tenant_id=app.tenant_id, app=app, scopes=SCIM_SCOPE, issued_at=moment,
+            expires_at=moment + timedelta(days=SCIM_TOKEN_DAYS),
+        )  # fmt: skip
+        audit(app.tenant_id, by, "app.token_renewed", "app", app.id, app.name)
+    return token
 
 
 def agree(

@@ -5,3 +5,5 @@ from rollbook.sharing.models.apps import App as App
 from rollbook.sharing.models.apps import FieldRequest as FieldRequest
 from rollbook.sharing.models.apps import SharingRule as SharingRule
 from rollbook.sharing.models.apps import Token as Token
+from rollbook.sharing.models.scim import ScimGroup as ScimGroup
+from rollbook.sharing.models.scim import ScimUser as ScimUser
