@@ -7,7 +7,6 @@ from django.urls import include, path
 DOORS = (
     "rollbook.entrypoints.health",
     "rollbook.sharing.api",
-    "rollbook.sharing.connectors.scim.doors",
     "rollbook.identity.pages",
     "rollbook.roster.pages",
     "rollbook.sharing.pages",

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from scim2_client import BaseSyncSCIMClient
 from scim2_tester import Status, check_server
-from scim_sanity.probe.runner import run_probe_api
+from scim_sanity.probe.runner import run_probe_api  # type: ignore[import-untyped]  # it carries no types
 
 from tests.cast import make_cast
 from tests.sharing.scim.conftest import Hallkeys

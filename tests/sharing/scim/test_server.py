@@ -93,7 +93,7 @@ def test_a_stranger_has_no_token(sharing: Sharing, cast: Cast) -> None:
     directory = sharing()
     directory.token = "made-up"  # not a secret
     answer = directory.ask("GET", "/Users")
-    assert answer.status_code == 401
+    assert (answer.status_code, answer.json()["schemas"]) == (401, [ERROR])
     assert "invalid_token" in answer["WWW-Authenticate"]
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 from django.conf import settings
 from django.http import HttpRequest
 
 from rollbook.kernel import limits
 from rollbook.sharing.actions import Call, note_call, short
-from rollbook.sharing.queries import Grant, Withheld, token_grant
+from rollbook.sharing.queries import Grant, Standing, Withheld, token_grant
 
 log = logging.getLogger(__name__)
 JSON = "application/json"
@@ -40,13 +41,21 @@ class NoBearer(Exception):
 
 def bearer(request: HttpRequest) -> Grant:
     """What the bearer of the token gets. Raises NoBearer or Withheld."""
+    return of_token(request, token_grant)
+
+
+Found = TypeVar("Found")
+
+
+def of_token(request: HttpRequest, find: Callable[[str], Found | None]) -> Found:
+    """What `find` knows of the token that the request carries. Raises NoBearer, and whatever `find` raises."""
     kind, _, given = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
     if kind.lower() != "bearer" or not given:
         raise NoBearer(
             "The request carries no access token.", {"WWW-Authenticate": 'Bearer realm="rollbook"'}
         )
-    grant = token_grant(given.strip())
-    if grant is None:
+    found = find(given.strip())
+    if found is None:
         use = limits.count(f"bearer-address:{address(request)}")
         if use.count > WRONG_TRIES * 10:
             raise NoBearer(
@@ -54,10 +63,10 @@ def bearer(request: HttpRequest) -> Grant:
             )
         challenge = 'Bearer realm="rollbook", error="invalid_token"'
         raise NoBearer("The access token is unknown or has ended.", {"WWW-Authenticate": challenge})
-    return grant
+    return found
 
 
-def spend(grant: Grant) -> tuple[bool, dict[str, str]]:
+def spend(grant: Grant | Standing) -> tuple[bool, dict[str, str]]:
     """Count one request of the app: whether it is one too many in this minute, and the headers that say so."""
     use, rate = limits.count(f"app:{grant.app_id}"), settings.ROLLBOOK_API_RATE
     headers = {

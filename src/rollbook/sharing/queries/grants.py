@@ -132,6 +132,7 @@ def token_standing(token: str) -> Standing | None:
         grant = _grant(found, _minute())
     except Withheld as withheld:
         if withheld.code != "no_rule":
+            withheld.caller = (found[2], found[0], found[1], found[_SCOPES])
             raise
         grant = None
     scopes = frozenset(str(found[_SCOPES]).split())

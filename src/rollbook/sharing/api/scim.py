@@ -7,11 +7,11 @@ and writes accounts and groups of its own. Errors have SCIM's own shape; PATCH a
 from __future__ import annotations
 
 import logging
+import secrets
 from collections.abc import Callable
 from typing import Any, Union, cast
 
 import orjson
-from django.conf import settings
 from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
 from django.urls import re_path
@@ -37,10 +37,11 @@ from scim2_models import (
 )
 from scim2_models.path import CompareOperator, Comparison
 
-from rollbook.kernel import limits
 from rollbook.kernel.errors import Invalid, NotFound, Refused
 from rollbook.policy import disclose
+from rollbook.sharing.actions import Call, note_call
 from rollbook.sharing.actions.scim import name_person, remove, save_group, save_user
+from rollbook.sharing.api.common import OVER, NoBearer, note_refusal, of_token, origin, spend
 from rollbook.sharing.connectors.scim.resources import (
     CONFIG,
     MODELS,
@@ -66,7 +67,6 @@ from rollbook.sharing.rules import SCIM_SCOPE
 log = logging.getLogger(__name__)
 PREFIX = "/scim/v2"
 JSON = "application/scim+json"
-FAILURES = 600  # wrong tokens a minute, for each address
 LOOKED_THROUGH = 20_000  # rows that a filter or a sort may have to read
 SCHOOLS_OWN = "The school's own records say this. They are changed in its information system."
 
@@ -86,19 +86,28 @@ class _Status(SCIMException):
 def scim(request: HttpRequest, rest: str = "") -> HttpResponse:
     """Everything below /scim/v2."""
     headers: dict[str, str] = {}
+    because = ""
     try:
         with PROVIDER:
             return _answer(request, rest.strip("/"))
     except _Status as error:
         found, headers = error.to_error(), error.headers
+    except NoBearer as error:
+        found, headers = Error(status=429 if error.busy else 401, detail=error.says), error.headers
     except SCIMException as error:
         found = error.to_error()
     except ValidationError as error:
         found = Error.from_validation_error(error.errors()[0])
-    except Withheld:
-        found = Error(status=403, detail="The school shares nothing with this directory now.")
-    except Refused:
-        found = ForbiddenException(detail="The school shares none of this with this directory.").to_error()
+    except Withheld as withheld:
+        found, because = (
+            Error(status=403, detail="The school shares nothing with this directory now."),
+            withheld.reason,
+        )
+    except Refused as refused:
+        found, because = (
+            Error(status=403, detail="The school shares none of this with this directory."),
+            str(refused),
+        )
     except NotFound:
         found = NotFoundException(detail="There is nothing here for this directory.").to_error()
     except Invalid as error:
@@ -107,13 +116,32 @@ def scim(request: HttpRequest, rest: str = "") -> HttpResponse:
     except (SuspiciousOperation, BadRequest):
         found = InvalidSyntaxException(detail="The request cannot be read.").to_error()
     except Exception as error:
-        # The type and the place, not the message: a message may hold a person's data.
-        log.error("SCIM %s failed: %s", request.method, type(error).__name__)
-        log.debug("SCIM", exc_info=error)
+        code = secrets.token_hex(4)
+        # The type, not the message: a message may hold a person's data.
+        log.error("error %s: %s in SCIM %s", code, type(error).__name__, request.method)
+        log.debug("error %s", code, exc_info=error)
         found = Error(
-            status=500, detail="Something went wrong here. Try again; if it stays so, tell the school."
+            status=500,
+            detail=f"Something went wrong here. Try again; if it stays so, tell the school this code: {code}.",
         )
-    return _response(found.model_dump(), int(found.status or 500), headers)
+    status = int(found.status or 500)
+    if status not in (
+        404,
+        405,
+        409,
+        412,
+    ):  # what a client learns by asking, or is told so that it can mend it
+        note_refusal(
+            request, _operation(request, rest), status, because or f"scimType {found.scim_type or 'none'}"
+        )
+    return _response(found.model_dump(), status, headers)
+
+
+def _operation(request: HttpRequest, rest: str) -> str:
+    """The operation for the record, without ids."""
+    first = rest.strip("/").split("/")[0]
+    known = ("Users", "Groups", "Schemas", "ResourceTypes", "ServiceProviderConfig", ".search", "Bulk", "Me")
+    return f"scim {request.method} {first if first in known else 'an unknown address'}"
 
 
 def _response(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> HttpResponse:
@@ -126,7 +154,7 @@ def _response(body: Any, status: int = 200, headers: dict[str, str] | None = Non
 
 def _answer(request: HttpRequest, rest: str) -> HttpResponse:
     parts = rest.split("/") if rest else []
-    base = f"{settings.ROLLBOOK_BASE_URL or f'{request.scheme}://{request.get_host()}'}{PREFIX}"
+    base = f"{origin(request)}{PREFIX}"
     standing = _signed_in(request)
     if parts and parts[0] in ("ServiceProviderConfig", "ResourceTypes", "Schemas"):
         return _discovery(request, parts, base)
@@ -134,26 +162,17 @@ def _answer(request: HttpRequest, rest: str) -> HttpResponse:
 
 
 def _signed_in(request: HttpRequest) -> Standing:
-    """The standing of the token's app. Raises _Status or Withheld."""
-    kind, _, given = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
-    challenge = 'Bearer realm="rollbook"'
-    if kind.lower() != "bearer" or not given:
-        raise _Status(401, "The request carries no token.", WWW_Authenticate=challenge)
-    standing = token_standing(given.strip())
-    if standing is None or SCIM_SCOPE not in standing.scopes:
-        use = limits.count(f"scim-address:{request.META.get('REMOTE_ADDR', '')}")
-        if use.count > FAILURES:
-            raise _Status(429, "Too many wrong tokens in this minute.", Retry_After=str(use.seconds_left))
+    """The standing of the token's app. Raises _Status, NoBearer or Withheld."""
+    standing = of_token(request, token_standing)
+    if SCIM_SCOPE not in standing.scopes:
         raise _Status(
-            401,
-            "The token is unknown, has ended, or is not for SCIM.",
-            WWW_Authenticate=f'{challenge}, error="invalid_token"',
+            403,
+            "The token is not for SCIM.",
+            WWW_Authenticate=f'Bearer realm="rollbook", error="insufficient_scope", scope="{SCIM_SCOPE}"',
         )
-    use = limits.count(f"app:{standing.app_id}")
-    if use.count > settings.ROLLBOOK_API_RATE:
-        raise _Status(
-            429, "Too many requests in this minute. Wait, then go on.", Retry_After=str(use.seconds_left)
-        )
+    over, budget = spend(standing)
+    if over:
+        raise _Status(429, OVER, **{name.replace("-", "_"): value for name, value in budget.items()})
     return standing
 
 
@@ -227,12 +246,18 @@ class _Call:
         return [shape(record) for record in found.records], found
 
     def write_down(self, found: list[Found], door: str) -> None:
-        """One row of the disclosure log, durable before the answer leaves; none where nobody of the roster is in it."""
+        """One row of the disclosure log, durable before the answer leaves; of the audit where nobody of the roster is
+        in it (what a directory wrote is in the audit already)."""
         people = {p for f in found for p in f.people}
         if people and self.standing.grant:
             columns = [c for f in found for c in f.columns]
             grant = self.standing.grant
-            disclose(grant.access, f"scim {door}", columns, people, authorised_by=grant.rule_id)
+            disclose(
+                grant.access, f"scim {door}", columns, people, authorised_by=grant.rule_id, scope=SCIM_SCOPE
+            )
+        elif door in ("read", "search"):
+            who = self.standing
+            note_call(Call(who.tenant_id, who.app_id, who.app_name, f"scim {door}", SCIM_SCOPE), 200)
 
     def search(self, kinds: list[str], posted: bool = False) -> HttpResponse:
         _method(self.request, "POST" if posted else "GET")
