@@ -1,4 +1,4 @@
-"""Staff of the cast's tenants as signed-in browsers."""
+"""Staff and pupils of the cast's tenants as signed-in browsers."""
 
 from __future__ import annotations
 
@@ -8,8 +8,18 @@ from typing import Any
 from django.conf import settings
 from django.test import Client
 
-from rollbook.identity.actions import SessionStore, add_membership, begin, create_account
+from rollbook.identity.actions import (
+    SWITCHES,
+    SessionStore,
+    add_membership,
+    begin,
+    create_account,
+    direct,
+    issue,
+    print_run,
+)
 from rollbook.identity.queries import who_is
+from rollbook.policy import Actor
 from rollbook.roster.models import Tenant
 
 
@@ -29,3 +39,25 @@ def desk(tenant: Tenant, role: str, name: str = "Hana Larkspur", **where: Any) -
 def plain(answer: Any) -> str:
     """A page's text in one line, without the token that differs in each answer."""
     return re.sub(r'name="csrfmiddlewaretoken" value="[^"]*"', "", " ".join(answer.content.decode().split()))
+
+
+def let_in(tenant: Tenant, **more: bool) -> None:
+    """The school directs that its pupils sign in by badge and picture code, and its guardians by link."""
+    by = Actor("staff", "administrator", 1, "Hana Larkspur")
+    on = {name: more.get(name, True) for name in SWITCHES}
+    direct(tenant, by, "public task", "letter of 1 September", **on)
+
+
+def token_of(tenant: Tenant, person: int) -> str:
+    """What this pupil's badge says; one is issued if they have none."""
+    by = Actor("staff", "administrator", 1, "Hana Larkspur")
+    issue(tenant, [person], by)
+    return print_run(tenant, [person], by, "the tests")[person]
+
+
+def pupil(tenant: Tenant, person: int) -> Client:
+    """A browser in which this pupil has shown their badge."""
+    client = Client()
+    answer = client.post("/badge", {"token": token_of(tenant, person)}, REMOTE_ADDR="10.9.9.9")
+    assert answer.status_code == 302, answer.content
+    return client

@@ -80,6 +80,24 @@ def fetch(name: str, version: str, folder: Path) -> Path:
     return folder / "unpacked" / "package"
 
 
+ESBUILD = "0.28.1"
+
+
+def bundle(source: Path, unpacked: Path, target: Path) -> None:
+    """One script of ours and the package that it imports, as one small classic script."""
+    modules = unpacked.parent / "node_modules"
+    modules.mkdir(exist_ok=True)
+    unpacked.rename(modules / source.stem.split("-")[0])
+    entry = unpacked.parent / source.name
+    entry.write_bytes(source.read_bytes())
+    options = ["--bundle", "--minify", "--format=iife", "--target=es2020", "--legal-comments=inline"]
+    subprocess.run(
+        ["npx", "--yes", f"esbuild@{ESBUILD}", str(entry), *options, f"--outfile={target}"],
+        check=True, cwd=unpacked.parent, capture_output=True,
+    )  # fmt: skip
+    (modules / source.stem.split("-")[0]).rename(unpacked)
+
+
 def refresh(root: Path) -> None:
     """Write every vendored file again, and its hash into the manifest; `by_hand` files are only hashed."""
     text = (root / MANIFEST).read_text(encoding="utf-8")
@@ -92,6 +110,8 @@ def refresh(root: Path) -> None:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 if unpacked is not None and "symbols" in file:
                     target.write_text(sprite(unpacked / file["from"], file["symbols"]), encoding="utf-8")
+                elif unpacked is not None and "bundle" in file:
+                    bundle(root / file["bundle"], unpacked, target)
                 elif unpacked is not None and "from" in file:
                     target.write_bytes((unpacked / file["from"]).read_bytes())
                 entry = re.compile(rf'(to = "{re.escape(file["to"])}"\nsha256 = )"[0-9a-f]*"')

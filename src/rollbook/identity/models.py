@@ -144,6 +144,7 @@ class Badge(Guarded):
     issued_by = personal(models.TextField(), "staff.act", about="issued_by_id")
     issued_by_id = not_personal(models.BigIntegerField(default=0), LINK)
     issued_at = not_personal(models.DateTimeField(), BOOKKEEPING)
+    ends_on = not_personal(models.DateField(), BOOKKEEPING)  # with the school year, by itself
     printed_at = not_personal(models.DateTimeField(null=True), BOOKKEEPING)
     used_at = personal(models.DateTimeField(null=True), "account.session", about="account_id")
     stopped_at = not_personal(models.DateTimeField(null=True), BOOKKEEPING)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from hashlib import sha256
 
 IDLE = timedelta(hours=1)  # a sign-in that nobody uses ends
 ABSOLUTE = timedelta(hours=12)  # and none outlives a day
@@ -161,3 +164,40 @@ def browser_name(agent: str) -> str:
     browser = next((name for mark, name in browsers if mark in agent), "A browser")
     system = next((name for mark, name in systems if mark in agent), "")
     return f"{browser} on {system}" if system else browser
+
+
+# ---- Badges and picture codes.
+
+BADGE = re.compile(r"^RB1:[A-Z2-7]{26}$")
+PER_DEVICE = 10  # failures, as PER_ADDRESS, which a class of thirty behind one address does not reach
+PAUSE = 60  # seconds, counted in fixed windows: half a minute on average
+FACES = ("rabbit", "bird", "dog", "cow", "horse", "butterfly", "bug", "paw-print")
+PICTURES = ("cat", "fish", "tree", "sun", "umbrella", "car", "sailboat", "cake", "house")
+TAPS = 4
+CODE_LASTS, CODE_TRIES = timedelta(minutes=15), 3
+
+
+def badge_token(key: bytes, badge_id: int, generation: int) -> str:
+    """What the badge says: 128 bits that nobody can guess and only the holder of `key` can write again."""
+    made = hmac.digest(key, f"badge:{badge_id}:{generation}".encode(), "sha256")[:16]
+    return "RB1:" + base64.b32encode(made).decode().rstrip("=")
+
+
+def pictures_digest(key: bytes, code_id: int, taps: tuple[int, ...]) -> str:
+    """What is kept of a picture code. Keyed: 6,561 codes are tried in a moment by who has a copy of the database."""
+    return hmac.new(key, f"pictures:{code_id}:{taps}".encode(), sha256).hexdigest()
+
+
+def face(account_id: int) -> str:
+    """The animal that stands for a child on a shared screen, always the same."""
+    return FACES[sha256(str(account_id).encode()).digest()[0] % len(FACES)]
+
+
+def year_ends(day: date) -> date:
+    """The 31 August after which a badge issued on `day` opens nothing; in July and August that of next year."""
+    return date(day.year + (day.month >= 7), 8, 31)
+
+
+def network(address: str) -> str:
+    """Where failures are counted: an IPv4 address, or the /64 that an IPv6 device changes its address within."""
+    return ":".join(address.split(":")[:4]) if address.count(":") > 1 else address

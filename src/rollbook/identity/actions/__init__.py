@@ -1,6 +1,5 @@
 """What can be done about accounts and sign-ins. This package is also Django's session engine (`SessionStore`)."""
 
-from rollbook.identity.actions.accounts import TooMany as TooMany
 from rollbook.identity.actions.accounts import _nobody as _nobody
 from rollbook.identity.actions.accounts import add_membership as add_membership
 from rollbook.identity.actions.accounts import change_password as change_password
@@ -15,6 +14,17 @@ from rollbook.identity.actions.accounts import rename as rename
 from rollbook.identity.actions.accounts import set_password as set_password
 from rollbook.identity.actions.accounts import sign_in as sign_in
 from rollbook.identity.actions.accounts import use_reset_link as use_reset_link
+from rollbook.identity.actions.badges import issue as issue
+from rollbook.identity.actions.badges import print_run as print_run
+from rollbook.identity.actions.badges import rotate as rotate
+from rollbook.identity.actions.badges import sign_in_badge as sign_in_badge
+from rollbook.identity.actions.badges import stop as stop
+from rollbook.identity.actions.people import SWITCHES as SWITCHES
+from rollbook.identity.actions.people import accounts_for as accounts_for
+from rollbook.identity.actions.people import close_person as close_person
+from rollbook.identity.actions.people import direct as direct
+from rollbook.identity.actions.pictures import give_code as give_code
+from rollbook.identity.actions.pictures import sign_in_pictures as sign_in_pictures
 from rollbook.identity.actions.sessions import SessionStore as SessionStore
 from rollbook.identity.actions.sessions import begin as begin
 from rollbook.identity.actions.sessions import choose as choose
@@ -22,3 +32,4 @@ from rollbook.identity.actions.sessions import digest as digest
 from rollbook.identity.actions.sessions import end_session as end_session
 from rollbook.identity.actions.sessions import resume as resume
 from rollbook.identity.actions.sessions import sign_out as sign_out
+from rollbook.identity.actions.tries import TooMany as TooMany

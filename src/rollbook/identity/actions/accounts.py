@@ -12,6 +12,7 @@ from django.db import transaction
 
 from rollbook.identity import rules
 from rollbook.identity.actions.sessions import SessionStore, begin, digest
+from rollbook.identity.actions.tries import TooMany
 from rollbook.identity.models import Account, Membership, ResetLink, Session
 from rollbook.identity.queries import Who, account_by_email, places_of, who_is
 from rollbook.kernel import clock, limits
@@ -20,14 +21,6 @@ from rollbook.policy import Actor, audit, unguarded
 from rollbook.roster import Tenant
 
 # ---- Sign-in.
-
-
-class TooMany(Exception):
-    """Too many failures for this account or from this address. `seconds` says when the count begins again."""
-
-    def __init__(self, seconds: int) -> None:
-        self.seconds = seconds
-        super().__init__(f"too many failed sign-ins; wait {seconds} s")
 
 
 @lru_cache(maxsize=1)

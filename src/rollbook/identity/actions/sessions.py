@@ -142,9 +142,10 @@ def begin(
     session.create()
 
 
-def sign_out(session: SessionStore, who: Who) -> None:
-    """End this session."""
-    audit(who.tenant.id, who.actor, "identity.signed_out", "account", who.account_id, who.name)
+def sign_out(session: SessionStore, who: Who, not_me: bool = False) -> None:
+    """End this session. not_me: because it was somebody else's badge."""
+    verb = "identity.not_me" if not_me else "identity.signed_out"
+    audit(who.tenant.id, who.actor, verb, "account", who.account_id, who.name)
     session.flush()
 
 

@@ -1,5 +1,6 @@
 """Who is signed in, and what accounts there are."""
 
+from rollbook.identity.queries.people import badges_of as badges_of
 from rollbook.identity.queries.people import person_is as person_is
 from rollbook.identity.queries.people import sign_in_rules as sign_in_rules
 from rollbook.identity.queries.staff import SignIn as SignIn

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
 from rollbook.identity.models import Badge, PersonAccount, SignInRules
 from rollbook.identity.queries.who import Place, Who
 from rollbook.identity.rules import ABSOLUTE
@@ -30,7 +34,11 @@ def person_is(account_id: int, badge: int | None) -> Who | None:
         if badge is not None and not (
             rules.badges
             and Badge.objects.filter(
-                id=badge, account_id=account_id, stopped_at=None, generation=rules.badge_generation
+                id=badge,
+                account_id=account_id,
+                stopped_at=None,
+                generation=rules.badge_generation,
+                ends_on__gte=clock.today(),
             ).exists()
         ):
             return None
@@ -39,3 +47,21 @@ def person_is(account_id: int, badge: int | None) -> Who | None:
         return None
     place = Place(0, account.tenant, account.kind, person.id, None, clock.now() + ABSOLUTE)
     return Who(account.id, person.first_name, "", place, (place,), sort="person")
+
+
+@dataclass(frozen=True)
+class BadgeLine:
+    """The badge of one pupil, for staff who may see the pupil. used: when it last opened anything."""
+
+    issued: datetime
+    printed: datetime | None
+    used: datetime | None
+
+
+def badges_of(tenant_id: int, people: Iterable[int]) -> dict[int, BadgeLine]:
+    """The badges in force of these people (whom the asker's access has shown): person id -> badge."""
+    with unguarded("staff look after the badges of pupils whom they see", tenant=tenant_id):
+        rows = Badge.objects.filter(
+            tenant_id=tenant_id, account__person_id__in=list(people), stopped_at=None, ends_on__gte=clock.today()
+        ).values_list("account__person_id", "issued_at", "printed_at", "used_at")  # fmt: skip
+        return {person: BadgeLine(issued, printed, used) for person, issued, printed, used in rows}

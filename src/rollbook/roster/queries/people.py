@@ -17,6 +17,8 @@ PAGE = 50
 COUNTED = 10_000  # beyond, a list says "more than"
 
 NAMES = ("given_name", "family_name", "preferred_first_name", "preferred_last_name")
+FIRST = ("given_name", "preferred_first_name")
+FIRST_NAMES = tuple((Person, column) for column in FIRST)  # for the disclosure log
 CODES = ("sourced_id", "identifier", "username")
 
 
@@ -71,6 +73,12 @@ def names_of(access: Access, ids: Iterable[int]) -> dict[int, str]:
     columns = granted(access, Person, NAMES)
     rows = access.select(Person).filter(id__any=list(ids)).values_list("id", *columns)
     return {row[0]: _name(dict(zip(columns, row[1:], strict=True))) for row in rows}
+
+
+def first_names(access: Access, ids: Iterable[int]) -> dict[int, str]:
+    """What people are called by, of those that the access may see."""
+    rows = access.select(Person).filter(id__any=list(ids)).values_list("id", *FIRST)
+    return {person: preferred or given for person, given, preferred in rows}
 
 
 def org_names(access: Access, ids: Iterable[int | None]) -> dict[int, str]:

@@ -130,6 +130,11 @@ class OnePerson:
     def people(self) -> list[int]:
         return [self.id, *self.others]
 
+    @property
+    def student(self) -> bool:
+        """Whether they are a student somewhere now."""
+        return any(r.role == role_name("student") and not r.left for r in self.roles)
+
 
 def person(access: Access, person_id: int) -> OnePerson:
     """One person. Raises NotFound for somebody who is not there or not for this role: the two look the same."""

@@ -71,6 +71,9 @@ DOORS = {
     "page:classes": "the list of classes", "page:edit": "the form that changes details",
     "page:merge": "a check before two records are made one",
     "page:sync": "a sync that waits for a decision", "page:set-aside": "rows that a sync set aside",
+    "page:badges": "the badges of a class", "page:badges_printed": "a sheet of printed badges",
+    "page:person_sign_in": "the page for a pupil who cannot sign in", "page:books": "a pupil’s own page",
+    "page:seen": "a pupil’s page about who sees them", "page:family": "a guardian’s page",
     "page:app_try": "an app’s page, tried as one person", "page:audit": "the audit", "page:audit_csv": "a download of the audit",
 }  # fmt: skip
 

@@ -1,96 +1,19 @@
-"""Sign-in, one's own account, and the staff of a tenant; the middleware that knows who asks."""
+"""Sign-in with a password, one's own account, and the staff of a tenant."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
-from django.conf import settings
-from django.contrib.sessions.backends.base import UpdateError
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
-from django.urls import path
 from django.views.decorators.http import require_http_methods, require_POST
 
 from rollbook.identity import actions, queries, rules
+from rollbook.identity.pages.who import address_of, agent_of, wait
 from rollbook.kernel.errors import Invalid, NotFound
 from rollbook.kernel.http import row_id, safe_next, signed_in
 from rollbook.roster import Tenant, find_by_sourced_id, school_choices
-
-# The main pages: title, address, and the roles that may open it.
-NAVIGATION = (
-    ("Home", "/", ()),
-    ("People", "/people", ()),
-    ("Classes", "/classes", ()),
-    ("Sync", "/sync", ("administrator", "dpo")),
-    ("Apps", "/apps", ("administrator", "dpo")),
-    ("Audit", "/audit", ("administrator", "dpo")),
-    ("Staff", "/staff", ("administrator",)),
-)
-
-
-class SignedIn:
-    """Puts `session`, `who` and `access` on each request, and the session's key into the browser."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: Any) -> HttpResponse:
-        key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
-        session = request.session = actions.SessionStore(key)
-        who = request.who = actions.resume(session) if key else None
-        request.access = who.access if who else _no_access
-        response = self.get_response(request)
-        if session.modified and not session.is_empty():
-            try:
-                session.save()
-            except UpdateError:
-                session.flush()  # it was ended elsewhere while this page was made
-        if session.session_key and session.modified:
-            response.set_cookie(
-                settings.SESSION_COOKIE_NAME, session.session_key, secure=settings.SESSION_COOKIE_SECURE,
-                httponly=True, samesite="Lax",
-            )  # fmt: skip
-        elif key and not session.session_key:
-            response.delete_cookie(settings.SESSION_COOKIE_NAME, samesite="Lax")
-        if key:
-            response.headers["Cache-Control"] = "no-store"
-            response.headers.setdefault("Vary", "Cookie")
-        return response
-
-
-def _no_access(*_: Any, **__: Any) -> Any:
-    raise AssertionError("a page that reads people must ask for sign-in first")
-
-
-def page_context(request: Any) -> dict[str, Any]:
-    """What every page shows: who is signed in, and where they may go."""
-    who = getattr(request, "who", None)
-    if who is None or who.kind != "staff":
-        return {"who": None}
-    here = request.path
-    return {
-        "who": who,
-        "navigation": [
-            {"title": title, "href": href, "here": here == href or (href != "/" and here.startswith(href))}
-            for title, href, roles in NAVIGATION
-            if not roles or who.role in roles
-        ],
-    }
-
-
-def _address(request: HttpRequest) -> str:
-    return str(request.META.get("REMOTE_ADDR", ""))
-
-
-def _agent(request: HttpRequest) -> str:
-    return request.headers.get("User-Agent", "")[:300]
-
-
-def _wait(seconds: int) -> str:
-    minutes = max(1, round(seconds / 60))
-    return f"Too many tries did not fit. Wait {minutes} minute{'s' if minutes > 1 else ''}, then try again."
 
 
 @require_http_methods(["GET", "POST"])
@@ -100,16 +23,16 @@ def sign_in(request: Any) -> HttpResponse:
     if request.method == "GET":
         return (
             HttpResponseRedirect(wanted)
-            if request.who
+            if request.who and request.who.kind == "staff"
             else render(request, "identity/sign_in.html", {"next": wanted})
         )
     email = request.POST.get("email", "")[:300]
     try:
         who = actions.sign_in(
-            request.session, email, request.POST.get("password", ""), _address(request), _agent(request)
+            request.session, email, request.POST.get("password", ""), address_of(request), agent_of(request)
         )
     except actions.TooMany as error:
-        said = {"next": wanted, "email": email, "problem": _wait(error.seconds)}
+        said = {"next": wanted, "email": email, "problem": wait(error.seconds)}
         answer = render(request, "identity/sign_in.html", said, status=429)
         answer["Retry-After"] = str(error.seconds)
         return answer
@@ -139,7 +62,7 @@ def reset(request: Any, token: str) -> HttpResponse:
     if request.method == "GET":
         return render(request, "identity/reset.html", {"account": account, "least": rules.PASSWORD_LEAST})
     try:
-        actions.use_reset_link(request.session, token, request.POST.get("password", ""), _agent(request))
+        actions.use_reset_link(request.session, token, request.POST.get("password", ""), agent_of(request))
     except Invalid as error:
         said = {"account": account, "least": rules.PASSWORD_LEAST, "error": error}
         return render(request, "identity/reset.html", said, status=422)
@@ -178,7 +101,7 @@ def me(request: Any) -> HttpResponse:
         except Invalid as found:
             error, status = found, 422
         except actions.TooMany as found:
-            error, status = Invalid(_wait(found.seconds), "", "current"), 429
+            error, status = Invalid(wait(found.seconds), "", "current"), 429
     said = {"name": "Your name is changed.", "password": "Your password is changed. Other sign-ins have ended.",
             "end": "That sign-in has ended."}.get(request.GET.get("done", ""))  # fmt: skip
     here = queries.handle_of(actions.digest(request.session.session_key))
@@ -244,13 +167,3 @@ def _give(tenant: Tenant, form: Any, by: Any) -> None:
         person_id,
         org_id,
     )
-
-
-urlpatterns = [
-    path("sign-in", sign_in, name="sign_in"),
-    path("sign-out", sign_out, name="sign_out"),
-    path("reset/<str:token>", reset, name="reset"),
-    path("tenant", tenant, name="tenant"),
-    path("me", me, name="me"),
-    path("staff", staff, name="staff"),
-]

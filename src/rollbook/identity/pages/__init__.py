@@ -1,0 +1,27 @@
+"""Sign-in and accounts: staff, badges and picture codes, what the school lets its people do; who asks."""
+
+from django.urls import path
+
+from rollbook.identity.pages.badge import badge, finish, picture, you
+from rollbook.identity.pages.giving import class_badges, person_sign_in, print_badges
+from rollbook.identity.pages.rules import sign_in_rules
+from rollbook.identity.pages.staff import me, reset, sign_in, sign_out, staff, tenant
+from rollbook.identity.pages.who import SignedIn as SignedIn
+from rollbook.identity.pages.who import page_context as page_context
+
+urlpatterns = [
+    path("sign-in", sign_in, name="sign_in"),
+    path("sign-out", sign_out, name="sign_out"),
+    path("reset/<str:token>", reset, name="reset"),
+    path("tenant", tenant, name="tenant"),
+    path("me", me, name="me"),
+    path("staff", staff, name="staff"),
+    path("badge", badge, name="badge"),
+    path("badge/you", you, name="badge_you"),
+    path("picture", picture, name="picture"),
+    path("finish", finish, name="finish"),
+    path("sign-in-rules", sign_in_rules, name="sign_in_rules"),
+    path("classes/<str:klass>/badges", class_badges, name="class_badges"),
+    path("classes/<str:klass>/badges/print", print_badges, name="print_badges"),
+    path("people/<str:person>/sign-in", person_sign_in, name="person_sign_in"),
+]
