@@ -1,5 +1,5 @@
 """The doors for apps, one file for each standard."""
 
-from rollbook.sharing.api import oneroster, scim, token
+from rollbook.sharing.api import clever, oneroster, scim, token
 
-urlpatterns = [*token.urlpatterns, *oneroster.urlpatterns, *scim.urlpatterns]
+urlpatterns = [*token.urlpatterns, *oneroster.urlpatterns, *clever.urlpatterns, *scim.urlpatterns]

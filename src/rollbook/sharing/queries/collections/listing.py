@@ -8,6 +8,7 @@ from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from django.db.models import Q
@@ -20,7 +21,7 @@ from rollbook.sharing.queries.collections.moments import departures, stamp
 from rollbook.sharing.queries.collections.objects import OBJECTS, PARTS, Column, model_of, personal_columns
 from rollbook.sharing.queries.collections.terms import MODIFIED, Terms, own_id, plain, visible
 from rollbook.sharing.queries.grants import Grant
-from rollbook.sharing.rules import seal, unseal
+from rollbook.sharing.rules import seal, unseal, unseal_short
 
 KEPT_IDS = 5_000_000  # ids of lists kept in this process, 8 bytes each
 
@@ -32,11 +33,31 @@ class Via:
     label: str
     given: tuple[str, ...]
     gives: str
-    role: str = ""
+    roles: tuple[str, ...] = ()
 
 
-# What a list under a parent holds: columns of the row itself that name the parents, or a way through another table.
-RELATIONS: dict[str, tuple[str, ...] | Via] = {
+@dataclass(frozen=True)
+class Ways:
+    """Rows found by any of several ways, each through one table after another. A way through a table of which the
+    rule shares nothing leads nowhere."""
+
+    ways: tuple[tuple[Via, ...], ...]
+
+
+GROWN_UPS = ("guardian", "parent", "relative")
+STAFF = ("aide", "counselor", "principal", "proctor", "siteAdministrator")
+DISTRICT_ADMINS = ("districtAdministrator", "systemAdministrator")
+_TAUGHT = (
+    Via("enrollment", ("person_id",), "klass_id", ("teacher",)),
+    Via("enrollment", ("klass_id",), "person_id", ("student",)),
+)
+_TEACHING = (
+    Via("enrollment", ("person_id",), "klass_id", ("student",)),
+    Via("enrollment", ("klass_id",), "person_id", ("teacher",)),
+)
+_LOOKED_AFTER = (Via("guardianship", ("guardian_id",), "child_id"),)
+# What a list under a parent holds: columns of the row itself that name the parents, or a way through other tables.
+RELATIONS: dict[str, tuple[str, ...] | Via | Ways] = {
     "classes of course": ("course_id",),
     "classes of school": ("school_id",),
     "courses of school": ("org_id",),
@@ -46,25 +67,48 @@ RELATIONS: dict[str, tuple[str, ...] | Via] = {
     "classes of term": Via("ClassTerm", ("session_id",), "klass_id"),
     "terms of school": Via("ClassTerm", ("klass_id",), "session_id"),
     "classes of user": Via("enrollment", ("person_id",), "klass_id"),
-    "classes of student": Via("enrollment", ("person_id",), "klass_id", "student"),
-    "classes of teacher": Via("enrollment", ("person_id",), "klass_id", "teacher"),
-    "students of class": Via("enrollment", ("klass_id",), "person_id", "student"),
-    "teachers of class": Via("enrollment", ("klass_id",), "person_id", "teacher"),
-    "students of school": Via("role", ("org_id",), "person_id", "student"),
-    "teachers of school": Via("role", ("org_id",), "person_id", "teacher"),
+    "classes of student": Via("enrollment", ("person_id",), "klass_id", ("student",)),
+    "classes of teacher": Via("enrollment", ("person_id",), "klass_id", ("teacher",)),
+    "students of class": Via("enrollment", ("klass_id",), "person_id", ("student",)),
+    "teachers of class": Via("enrollment", ("klass_id",), "person_id", ("teacher",)),
+    "students of school": Via("role", ("org_id",), "person_id", ("student",)),
+    "teachers of school": Via("role", ("org_id",), "person_id", ("teacher",)),
+    # Clever's.
+    "users of class": Via("enrollment", ("klass_id",), "person_id"),
+    "users of school": Via("role", ("org_id",), "person_id"),
+    "staff of school": Via("role", ("org_id",), "person_id", STAFF),
+    "primary users of school": ("primary_org_id",),
+    "schools of user": Via("role", ("person_id",), "org_id"),
+    "schools of student": Via("role", ("person_id",), "org_id", ("student",)),
+    "schools of teacher": Via("role", ("person_id",), "org_id", ("teacher",)),
+    "schools of staff": Via("role", ("person_id",), "org_id", STAFF),
+    "primary school of user": Via("person", ("id",), "primary_org_id"),
+    "schools of course": Via("class", ("course_id",), "school_id"),
+    "courses taught at school": Via("class", ("school_id",), "course_id"),
+    "schools of term": Ways(
+        ((Via("ClassTerm", ("session_id",), "klass_id"), Via("class", ("id",), "school_id")),)
+    ),
+    "students of user": Ways((_TAUGHT, _LOOKED_AFTER)),
+    "students of teacher": Ways((_TAUGHT,)),
+    "children of user": Ways((_LOOKED_AFTER,)),
+    "teachers of user": Ways((_TEACHING,)),
+    "guardians of user": Ways(((Via("guardianship", ("child_id",), "guardian_id"),),)),
 }
 SUBSETS: dict[str, Via | Q] = {
     "schools": Q(type="school"),
     "terms": Q(type="term"),
     "gradingPeriods": Q(type="gradingPeriod"),
-    "students": Via("role", (), "person_id", "student"),
-    "teachers": Via("role", (), "person_id", "teacher"),
+    "students": Via("role", (), "person_id", ("student",)),
+    "teachers": Via("role", (), "person_id", ("teacher",)),
+    "contacts": Via("role", (), "person_id", GROWN_UPS),
+    "staff": Via("role", (), "person_id", STAFF),
+    "district_admins": Via("role", (), "person_id", DISTRICT_ADMINS),
 }
 
 
 @dataclass(frozen=True)
 class Ask:
-    """Which list. subset: students, teachers, schools, terms, gradingPeriods. relation: a key of RELATIONS."""
+    """Which list. subset: a key of SUBSETS. relation: a key of RELATIONS."""
 
     collection: str
     subset: str = ""
@@ -83,6 +127,12 @@ class Listing:
     ids: array[int]
     keys: list[tuple[str, int]] | None = None
     descending: bool = False
+
+    @cached_property
+    def here(self) -> array[int]:
+        """The list without rows that left, for doors that do not show those."""
+        gone = self.audience.gone_set
+        return array("q", [i for i in self.ids if i not in gone]) if gone else self.ids
 
     def after(self, key: str, id: int) -> int:
         """The place after a row, whether or not it is still there."""
@@ -167,7 +217,7 @@ class Side:
         """What the row's own columns must satisfy, and the ids that other tables name (None: no such condition)."""
         where: Q | None = None
         members: set[int] | None = None
-        ways: list[tuple[Via, tuple[Any, ...]]] = []
+        ways: list[tuple[Via | Ways, tuple[Any, ...]]] = []
         if self.ask.subset:
             subset = SUBSETS[self.ask.subset]
             if isinstance(subset, Via):
@@ -176,13 +226,13 @@ class Side:
                 where = subset
         if self.ask.relation:
             relation = RELATIONS[self.ask.relation]
-            if isinstance(relation, Via):
+            if isinstance(relation, Via | Ways):
                 ways.append((relation, self.ask.parents))
             else:
                 named = Q(**dict(zip(relation[-len(self.ask.parents) :], self.ask.parents, strict=True)))
                 where = named if where is None else where & named
         for via, parents in ways:
-            found = self.through(via, parents)
+            found = self.through(via, parents) if isinstance(via, Via) else self.along(via, parents)
             members = found if members is None else members & found
         if self.ask.filter:
             asked = self.terms.condition(self.ask.filter)
@@ -196,11 +246,27 @@ class Side:
             rows = rows.filter(klass_id__any=list(classes.values_list("id", flat=True)))
         elif parents:
             rows = rows.filter(**dict(zip(via.given, parents, strict=True)))
-        if via.role:
-            rows = rows.filter(role=via.role)
+        if via.roles:
+            rows = rows.filter(role__in=via.roles)
         if self.left and via.label in ("role", "enrollment"):
             rows = rows.filter(**{f"{via.gives}__any": self.within})
         return set(rows.values_list(via.gives, flat=True).iterator())
+
+    def along(self, found: Ways, parents: tuple[Any, ...]) -> set[int]:
+        """The rows that any of these ways leads to from the parents."""
+        ends: set[int] = set()
+        for way in found.ways if not self.left else ():
+            here: set[int] = set(parents)
+            for via in way:
+                if not self.access.decide(model_of(via.label)).allowed:
+                    here = set()
+                rows = self.access.select(model_of(via.label)) if here else None
+                if rows is not None:
+                    rows = rows.filter(**{f"{via.given[0]}__any": sorted(here)})
+                    rows = rows.filter(role__in=via.roles) if via.roles else rows
+                    here = set(rows.values_list(via.gives, flat=True).iterator()) - {None}
+            ends |= here
+        return ends
 
     def keyed(self) -> list[tuple[str, int]]:
         """(sort key, id) of this side's rows."""
@@ -253,6 +319,14 @@ def find(grant: Grant, ask: Ask, text: str) -> int:
             )
         row = named
     if row is None or not within(listing(grant, ask).ids, row):
+        raise NotFound(f"There is no such object in {ask.subset or ask.collection}.")
+    return row
+
+
+def find_short(grant: Grant, ask: Ask, text: str) -> int:
+    """The row behind an id of 24 digits, if it stands in the list and did not leave. Raises NotFound alike for all others."""
+    row = unseal_short(grant.id_key, OBJECTS[ask.collection].label, text)
+    if row is None or not within(listing(grant, ask).here, row):
         raise NotFound(f"There is no such object in {ask.subset or ask.collection}.")
     return row
 

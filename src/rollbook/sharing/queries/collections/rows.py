@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from django.db.models import F, Model, TextField
@@ -30,7 +30,8 @@ class Plan:
 
     own, also: columns of the object and of its second table. parts: fields of other tables. logged: the columns as
     the disclosure log writes them, or "" where nothing about a person is read. owner: the column that holds a person.
-    kept: references that a row which left still carries, because its shape needs them.
+    kept: references that a row which left still carries, because its shape needs them. beside: columns of tables with
+    one row for each person, which are parts.
     """
 
     collection: str
@@ -40,6 +41,7 @@ class Plan:
     logged: str
     owner: str
     kept: tuple[Column, ...]
+    beside: Mapping[str, tuple[Column, ...]] = field(default_factory=dict)
 
 
 @dataclass
@@ -102,19 +104,24 @@ def page(grant: Grant, made: Plan, ids: Sequence[int]) -> Page:
     result = Page(ids, {}, {})
     if here:
         access = _by_id(grant)
-        # Under a rule that names everyone each role of a person is shared; a narrower one may leave some out.
-        named = None if grant.people.everyone or "roles" not in made.parts else audience(grant, "role").active
+        # Under a rule that names everyone each link of a person is shared; a narrower one may leave some out.
+        named = {
+            part: None if grant.people.everyone else audience(grant, label).active
+            for part, label in _NARROWED.items()
+            if part in made.parts
+        }
         with access.open():
             asked = as_ids(here)
             result.rows = {row[0]: row[1:] for row in _read(access, made).rows(access, ids=asked)}
             if made.also and result.rows:
                 _add_second_table(access, made, result)
             for part in made.parts:
-                result.parts[part] = _PARTS[part](access, made, asked, named)
+                result.parts[part] = _PARTS[part](access, made, asked, named.get(part))
         if made.owner:
             result.people.update([row[1] for row in result.rows.values()])
-            for agents in result.parts.get("agents", {}).values():
-                result.people.update([agent for (agent,) in agents])
+        for part in ("agents", "children of", "members", "members and primary"):
+            for others in result.parts.get(part, {}).values():
+                result.people.update([other[0] for other in others])
     if gone and len(here) < len(ids):
         _add_left(grant, made, [i for i in ids if i in gone], result)
     return result
@@ -219,8 +226,50 @@ def _children(access: Access, made: Plan, asked: Any, named: array[int] | None) 
     return _grouped(sorted(statement.rows(access, ids=asked)))
 
 
+def _children_of(access: Access, made: Plan, asked: Any, named: array[int] | None) -> dict[int, list[Row]]:
+    """Guardian -> (child, relationship)."""
+
+    def build(select: Callable[[type[Model]], Any]) -> Any:
+        rows = select(model_of("guardianship")).filter(guardian_id__any=Param("ids"), status="active")
+        return rows.values_list("id", "guardian_id", "child_id", "relationship")
+
+    rows = prepared(access, ("children of",), build).rows(access, ids=asked)
+    return _grouped(sorted(row[1:] for row in rows if named is None or _holds(named, row[0])))
+
+
+def _members(
+    access: Access, made: Plan, asked: Any, named: array[int] | None, primary: bool = False
+) -> dict[int, list[Row]]:
+    """Class -> (person, role, and whether primary), in the order in which they were enrolled."""
+
+    def build(select: Callable[[type[Model]], Any]) -> Any:
+        rows = select(model_of("enrollment")).filter(klass_id__any=Param("ids"), status="active")
+        return rows.values_list("id", "klass_id", "person_id", "role", *(["primary"] if primary else []))
+
+    rows = sorted(prepared(access, ("members", primary), build).rows(access, ids=asked))
+    return _grouped([row[1:] for row in rows if named is None or _holds(named, row[0])])
+
+
+def _beside(
+    access: Access, made: Plan, asked: Any, named: array[int] | None, label: str
+) -> dict[int, list[Row]]:
+    """Person -> the columns of a table that has one row for each person."""
+
+    def build(select: Callable[[type[Model]], Any]) -> Any:
+        rows = select(model_of(label)).filter(person_id__any=Param("ids"), status="active")
+        return rows.values_list("person_id", *(_value(c) for c in made.beside[label]))
+
+    return _grouped(prepared(access, ("beside", label, made.beside[label]), build).rows(access, ids=asked))
+
+
 _PARTS: dict[str, Callable[[Access, Plan, Any, array[int] | None], dict[int, list[Row]]]] = {
-    "roles": _roles, "agents": _agents, "terms": _terms, "children": _children,
+    "roles": _roles, "agents": _agents, "terms": _terms, "children": _children, "children of": _children_of,
+    "members": _members, "members and primary": partial(_members, primary=True),
+    "demographics": partial(_beside, label="demographics"), "Ethnicity": partial(_beside, label="Ethnicity"),
+}  # fmt: skip
+# Parts whose rows a rule that does not name everyone may leave out, and the audience that says which.
+_NARROWED = {
+    "roles": "role", "children of": "guardianship", "members": "enrollment", "members and primary": "enrollment",
 }  # fmt: skip
 
 

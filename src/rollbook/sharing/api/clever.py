@@ -1,0 +1,365 @@
+"""Clever's API: data, in versions 2.0, 3.0 and 3.1. Reads under the grant that the OneRoster door reads under."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from bisect import bisect_left
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import orjson
+from django.core.exceptions import BadRequest, SuspiciousOperation
+from django.http import HttpRequest, HttpResponse
+from django.urls import re_path
+from django.views.decorators.csrf import csrf_exempt
+
+from rollbook.kernel.errors import Invalid, NotFound, Refused
+from rollbook.policy import disclose
+from rollbook.sharing.api.common import JSON, OVER, SMALL, NoBearer, bearer, packed_by, packs, spend
+from rollbook.sharing.connectors.clever.operations import (
+    BIRTH_SCOPES,
+    DATA_SCOPES,
+    LISTS,
+    NONE,
+    ROLES,
+    VERSIONS,
+    Operation,
+    find_operation,
+)
+from rollbook.sharing.connectors.clever.parameters import Parameters, links, read_parameters
+from rollbook.sharing.connectors.clever.plans import PEOPLE, plan_for
+from rollbook.sharing.connectors.clever.shapes import Shaper, iso
+from rollbook.sharing.connectors.oneroster import faults
+from rollbook.sharing.queries import Grant, Withheld
+from rollbook.sharing.queries.collections import Ask, Listing, Page, Plan, find_short, listing, page, within
+from rollbook.sharing.queries.district import district
+from rollbook.sharing.rules import seal_short, unseal_short
+
+log = logging.getLogger(__name__)
+UNKNOWN, WITHHELD = faults.UNKNOWN.description, faults.WITHHELD.description
+NO_ASSIGNMENTS = "Rollbook keeps no assignments; none can be made here."
+
+
+class Answer(Exception):
+    """An answer that is an error."""
+
+    def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
+        self.status, self.message, self.headers = status, message, headers or {}
+        super().__init__(message)
+
+
+@csrf_exempt
+def data(request: HttpRequest, version: str, rest: str) -> HttpResponse:
+    """Everything below /v2.0, /v3.0 and /v3.1: the operations and the errors."""
+    try:
+        return _data(request, version, rest)
+    except Answer as answer:
+        found = answer
+    except NoBearer as error:
+        found = Answer(429 if error.busy else 401, error.says, error.headers)
+    except Invalid as error:
+        found = Answer(400, f"{error.what} {error.mend}".strip())
+    except Withheld:
+        found = Answer(403, WITHHELD)
+    except NotFound:
+        found = Answer(404, UNKNOWN)
+    except Refused:
+        found = Answer(403, "The school shares none of this with this app.")
+    except (SuspiciousOperation, BadRequest):
+        found = Answer(400, "The request cannot be read.")
+    except Exception:
+        log.exception("Clever %s %s failed", version, rest.split("/")[0])
+        found = Answer(500, "Something went wrong here. Try again; if it stays so, tell the school.")
+    response = HttpResponse(orjson.dumps({"message": found.message}), content_type=JSON, status=found.status)
+    response["Cache-Control"] = "no-store"
+    for name, value in found.headers.items():
+        response[name] = value
+    return response
+
+
+def _data(request: HttpRequest, version: str, rest: str) -> HttpResponse:
+    answer = _door(version, rest)
+    if answer is None:
+        raise Answer(404, UNKNOWN)
+    grant, budget = _signed_in(request)
+    response = answer(request, grant)
+    response["Cache-Control"] = "no-store"
+    for name, value in budget.items():
+        response[name] = value
+    return response
+
+
+_Door = Callable[[HttpRequest, Grant], HttpResponse]
+
+
+def _door(version: str, rest: str) -> _Door | None:
+    """What answers this path, or None."""
+    found = find_operation(version, rest)
+    if found is not None:
+        operation, id = found
+        return lambda request, grant: _operation(request, grant, version, rest, operation, id)
+    parts = rest.split("/")
+    if version == "v3.1" and all(parts):
+        if len(parts) == 3 and parts[0] == "attendance" and parts[1] in ("schools", "sections"):
+            return lambda request, grant: _no_attendance(request, grant, rest, parts[1], parts[2])
+        if parts[0] == "sections" and parts[2:3] == ["assignments"] and parts[4:5] in ([], ["submissions"]):
+            return lambda request, grant: _no_assignment(request, grant, parts)
+    return None
+
+
+def _signed_in(request: HttpRequest) -> tuple[Grant, dict[str, str]]:
+    """What the bearer's app gets here, and what is left of its budget."""
+    grant = bearer(request)
+    over, budget = spend(grant)
+    if over:
+        raise Answer(429, OVER, budget)
+    if grant.scopes.isdisjoint(DATA_SCOPES):
+        challenge = 'Bearer realm="rollbook", error="insufficient_scope"'
+        raise Answer(403, "This token is not one for a district's data.", {"WWW-Authenticate": challenge})
+    if grant.scopes.isdisjoint(BIRTH_SCOPES):
+        grant = _without_birth(grant)
+    return grant, budget
+
+
+def _without_birth(grant: Grant) -> Grant:
+    """The grant of a token that was not given the scope of demographics."""
+    return replace(grant, fields=frozenset(f for f in grant.fields if not f.startswith("demographics.")))
+
+
+def _only_get(request: HttpRequest) -> None:
+    if request.method not in ("GET", "HEAD"):
+        raise Answer(405, "This address is for reading: use GET.", {"Allow": "GET, HEAD"})
+
+
+def _query(request: HttpRequest) -> Parameters:
+    return read_parameters(dict(request.GET.lists()) if request.META.get("QUERY_STRING") else {})
+
+
+def _operation(
+    request: HttpRequest, grant: Grant, version: str, rest: str, operation: Operation, id: str
+) -> HttpResponse:
+    _only_get(request)
+    door = f"clever {version} {operation.name}"
+    if operation.shape in NONE and not operation.parent:
+        return (
+            _district(request, grant, id) if operation.shape == "districts" else _resources(request, rest, id)
+        )
+    if operation.parent == "resources":
+        raise Answer(404, UNKNOWN)
+    parent = find_short(grant, LISTS[operation.parent], id) if operation.parent else 0
+    if operation.shape in NONE:
+        return (
+            _district(request, grant, "") if operation.shape == "districts" else _resources(request, rest, "")
+        )
+    assert operation.ask is not None
+    if operation.named:
+        return _named(request, grant, version, operation, parent, door)
+    if operation.single:
+        row = find_short(grant, operation.ask, id)
+        return _one(request, grant, version, operation.shape, row, door, ())
+    asked = _query(request)
+    rows = listing(grant, _ask(operation, parent, asked))
+    return _list(request, grant, version, rest, operation, asked, rows, parent, door)
+
+
+def _ask(operation: Operation, parent: int, asked: Parameters) -> Ask:
+    assert operation.ask is not None
+    collection, subset = operation.ask.collection, operation.ask.subset
+    if not operation.parent:
+        return Ask(collection, ROLES[asked.role] if asked.role and operation.shape == "users" else subset)
+    relation = operation.relation
+    if operation.shape == "users" and asked.role:
+        relation = operation.relation_for(asked.role)
+        if relation == operation.relation:
+            subset = ROLES[asked.role]
+    if asked.primary and operation.primary:
+        relation = operation.primary
+        subset = ROLES[asked.role] if operation.shape == "users" and asked.role else subset
+    return Ask(collection, subset, relation, (parent,))
+
+
+def _list(
+    request: HttpRequest, grant: Grant, version: str, rest: str, operation: Operation, asked: Parameters, rows: Listing,
+    parent: int, door: str,
+) -> HttpResponse:  # fmt: skip
+    ids, shape = rows.here, operation.shape
+    label = "person" if shape in PEOPLE else _LABEL[shape]
+    start, stop = 0, asked.limit
+    if asked.after:
+        start = _place(grant, label, asked.after, rows, after=True)
+        stop = start + asked.limit
+    elif asked.before:
+        stop = _place(grant, label, asked.before, rows, after=False)
+        start = max(0, stop - asked.limit)
+    shown = ids[start:stop]
+    made = plan_for(shape, version, grant.fields)
+    found = page(grant, made, shown)
+    objects = _shaper(grant, version).objects(shape, made, found, shown)
+    first, last = seal_short(grant.id_key, label, [shown[0], shown[-1]]) if len(shown) else ("", "")
+    more, earlier = start + len(shown) < len(ids), start > 0
+    body: dict[str, Any] = {
+        "data": [{"data": o} for o in objects],
+        "links": links(f"/{version}/{rest}", asked, first, last, more, earlier),
+    }
+    if asked.count:
+        body["count"] = len(ids)
+    _write_down(grant, made, found, door, _about(operation, parent))
+    return _json(request, body)
+
+
+_LABEL = {"schools": "org", "sections": "class", "courses": "course", "terms": "session"}
+
+
+def _place(grant: Grant, label: str, text: str, rows: Listing, after: bool) -> int:
+    """The place after or before the object with this id, whether or not it is still in the list."""
+    row = unseal_short(grant.id_key, label, text)
+    if row is None:
+        name = "starting_after" if after else "ending_before"
+        raise Invalid(
+            f"{name} is no id of an object in this list.", "Follow a link of the answer before.", name
+        )
+    return bisect_left(rows.here, row + 1 if after else row)
+
+
+def _about(operation: Operation, parent: int) -> tuple[int, str]:
+    """The person whose list this is, if it is one's, and the columns that the list itself speaks of."""
+    return (parent if operation.parent in PEOPLE else 0), _SAYS.get(
+        operation.relation.rpartition(" of ")[0], ""
+    )
+
+
+_ENROLLED = "roster_enrollment.class_id,roster_enrollment.person_id,roster_enrollment.role"
+_SAYS = {
+    "classes": _ENROLLED, "students": _ENROLLED, "teachers": _ENROLLED, "users": _ENROLLED,
+    "schools": "roster_role.org_id,roster_role.role",
+    "children": "roster_guardianship.child_id,roster_guardianship.guardian_id",
+    "guardians": "roster_guardianship.child_id,roster_guardianship.guardian_id",
+}  # fmt: skip
+
+
+def _one(
+    request: HttpRequest, grant: Grant, version: str, shape: str, row: int, door: str, about: tuple[int, ...]
+) -> HttpResponse:
+    made = plan_for(shape, version, grant.fields)
+    found = page(grant, made, [row])
+    objects = _shaper(grant, version).objects(shape, made, found, [row])
+    if not objects:
+        raise Answer(404, UNKNOWN)
+    _write_down(grant, made, found, door, (about[0] if about else 0, ""))
+    return _json(request, {"data": objects[0]})
+
+
+def _named(
+    request: HttpRequest, grant: Grant, version: str, operation: Operation, parent: int, door: str
+) -> HttpResponse:
+    """The one object that the parent names: its course, its school, its teacher, its term."""
+    assert operation.ask is not None
+    made = plan_for(operation.parent, version, grant.fields)
+    [*above] = _shaper(grant, version).objects(operation.parent, made, page(grant, made, [parent]), [parent])
+    text = above[0].get(operation.named) if above else None
+    if text is None:
+        raise Answer(404, UNKNOWN)
+    row = find_short(grant, operation.ask, text)
+    about = (parent,) if operation.parent in PEOPLE else ()
+    return _one(request, grant, version, operation.shape, row, door, about)
+
+
+def _district(request: HttpRequest, grant: Grant, id: str) -> HttpResponse:
+    """The one district there is: the tenant of the grant. id: "" for the list or the district of another object."""
+    found = district(grant)
+    mine = seal_short(grant.id_key, "district", [grant.tenant_id])[0]
+    made = {"id": mine, "name": found.name, "state": "running", "launch_date": found.since.date().isoformat()}
+    if found.last_sync is not None:
+        made["last_sync"] = iso(found.last_sync)
+    listed = request.path.endswith("/districts")
+    if listed:
+        body: dict[str, Any] = {
+            "data": [{"data": made}],
+            "links": [{"rel": "self", "uri": request.get_full_path()}],
+        }
+        return _json(request, {**body, "count": 1} if _query(request).count else body)
+    if id not in ("", mine):
+        raise Answer(404, UNKNOWN)
+    return _json(request, {"data": made})
+
+
+def _resources(request: HttpRequest, rest: str, id: str) -> HttpResponse:
+    """There are no resources: an empty list, and nothing at any id."""
+    if id:
+        raise Answer(404, UNKNOWN)
+    _query(request)
+    return _empty(request)
+
+
+def _empty(request: HttpRequest) -> HttpResponse:
+    return _json(request, {"data": [], "links": [{"rel": "self", "uri": request.get_full_path()}]})
+
+
+def _no_attendance(request: HttpRequest, grant: Grant, rest: str, word: str, id: str) -> HttpResponse:
+    """Rollbook keeps no attendance: an empty list, for a school or section that the app reaches."""
+    _only_get(request)
+    find_short(grant, LISTS[word], id)
+    _query(request)
+    return _empty(request)
+
+
+def _no_assignment(request: HttpRequest, grant: Grant, parts: list[str]) -> HttpResponse:
+    """Rollbook keeps no assignments: none is there, none can be made."""
+    find_short(grant, LISTS["sections"], parts[1])
+    allowed = ["POST"] if len(parts) == 3 else ["GET", "PATCH", "DELETE"]
+    if request.method not in allowed:
+        raise Answer(405, "This address has no such method.", {"Allow": ", ".join(allowed)})
+    raise Answer(501, NO_ASSIGNMENTS) if len(parts) == 3 else Answer(404, UNKNOWN)
+
+
+def _write_down(grant: Grant, made: Plan, found: Page, door: str, about: tuple[int, str]) -> None:
+    """One row of the disclosure log, durable before the answer leaves; none where the answer is about nobody."""
+    owner, says = about
+    reached = _shaper(grant, "v3.1").people
+    people = {person for person in found.people if within(reached, person)} | ({owner} if owner else set())
+    if people:
+        columns = ",".join(sorted(filter(None, {*made.logged.split(","), *says.split(",")})))
+        disclose(grant.access, door, columns, people, authorised_by=grant.rule_id)
+
+
+def _json(request: HttpRequest, body: dict[str, Any]) -> HttpResponse:
+    text = orjson.dumps(body)
+    packed = len(text) > SMALL and packs(request)
+    response = HttpResponse(b"".join(packed_by([text])) if packed else text, content_type=JSON)
+    if packed:
+        response["Content-Encoding"] = "gzip"
+    response["Vary"] = "Accept-Encoding"
+    return response
+
+
+_shapers: OrderedDict[tuple[Any, ...], Shaper] = OrderedDict()
+_shapers_lock = threading.Lock()
+
+
+def _shaper(grant: Grant, version: str) -> Shaper:
+    key = (
+        grant.app_id,
+        grant.rule_id,
+        grant.agreement_id,
+        grant.roster_version,
+        grant.access.bundle.hash,
+        version,
+    )
+    with _shapers_lock:
+        found = _shapers.get(key)
+        if found is not None:
+            _shapers.move_to_end(key)
+            return found
+    found = Shaper(grant, version)
+    with _shapers_lock:
+        _shapers[key] = found
+        while len(_shapers) > 200:
+            _shapers.popitem(last=False)
+    return found
+
+
+urlpatterns = [re_path(rf"^(?P<version>{'|'.join(map(re.escape, VERSIONS))})/(?P<rest>[\s\S]*)\Z", data)]
