@@ -22,6 +22,7 @@ from tests.sharing.clever.conftest import VERSIONS, ask, known, read
 from tests.sharing.oneroster.conftest import EVERYTHING, Erin
 from tests.sharing.oneroster.test_doors import disclosures
 from tests.sharing.oneroster.test_lists import roster_changed
+from tests.sharing.oneroster.test_record import calls
 
 PEOPLE = {"v2.0": "/v2.0/students", "v3.0": "/v3.0/users", "v3.1": "/v3.1/users"}
 LISTS = [
@@ -119,6 +120,20 @@ def test_the_sections_and_schools_of_a_child_are_about_the_child(erin: Erin) -> 
     [row] = disclosures()
     assert (row.people_count, row.first_id) == (1, erin.cast.ada.id)
     assert "roster_role.org_id" in row.columns
+
+
+@pytest.mark.commitment("CLEV-1.48")
+def test_calls_about_nobody_and_refused_calls_are_written_down_too(erin: Erin) -> None:
+    for path in ("/v3.0/schools", "/v3.0/districts", "/v3.0/users/x", "/v3.0/nothing"):
+        ask(erin, path)
+    erin.agree(region="US")
+    ask(erin, "/v2.0/students")
+    found = [(operation, status) for _, operation, _, status, _ in calls(erin)]
+    assert found == [
+        ("clever v3.0 schools", 200), ("clever v3.0 districts", 200), ("clever v3.0 users/*", 404),
+        ("clever v3.0, another address", 404), ("clever v2.0 students", 403),
+    ]  # fmt: skip
+    assert "US" in calls(erin)[-1][4]
 
 
 def test_no_answer_leaves_when_it_cannot_be_written_down(erin: Erin, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import secrets
 import threading
 from bisect import bisect_left
 from collections import OrderedDict
@@ -19,7 +20,19 @@ from django.views.decorators.csrf import csrf_exempt
 
 from rollbook.kernel.errors import Invalid, NotFound, Refused
 from rollbook.policy import disclose
-from rollbook.sharing.api.common import JSON, OVER, SMALL, NoBearer, bearer, packed_by, packs, spend
+from rollbook.sharing.actions import Call, note_call
+from rollbook.sharing.api.common import (
+    JSON,
+    OVER,
+    SMALL,
+    NoBearer,
+    bearer,
+    in_short,
+    note_refusal,
+    packed_by,
+    packs,
+    spend,
+)
 from rollbook.sharing.connectors.clever.operations import (
     BIRTH_SCOPES,
     DATA_SCOPES,
@@ -55,6 +68,7 @@ class Answer(Exception):
 @csrf_exempt
 def data(request: HttpRequest, version: str, rest: str) -> HttpResponse:
     """Everything below /v2.0, /v3.0 and /v3.1: the operations and the errors."""
+    because = ""
     try:
         return _data(request, version, rest)
     except Answer as answer:
@@ -63,22 +77,34 @@ def data(request: HttpRequest, version: str, rest: str) -> HttpResponse:
         found = Answer(429 if error.busy else 401, error.says, error.headers)
     except Invalid as error:
         found = Answer(400, f"{error.what} {error.mend}".strip())
-    except Withheld:
-        found = Answer(403, WITHHELD)
+    except Withheld as withheld:
+        found, because = Answer(403, WITHHELD), withheld.reason
     except NotFound:
         found = Answer(404, UNKNOWN)
-    except Refused:
-        found = Answer(403, "The school shares none of this with this app.")
+    except Refused as refused:
+        found, because = Answer(403, "The school shares none of this with this app."), str(refused)
     except (SuspiciousOperation, BadRequest):
         found = Answer(400, "The request cannot be read.")
-    except Exception:
-        log.exception("Clever %s %s failed", version, rest.split("/")[0])
-        found = Answer(500, "Something went wrong here. Try again; if it stays so, tell the school.")
+    except Exception as error:
+        code = secrets.token_hex(4)
+        # The type, not the message: a message may hold a person's data.
+        log.error("error %s: %s in %s", code, type(error).__name__, _said(version, rest))
+        log.debug("error %s", code, exc_info=error)
+        found = Answer(
+            500, f"Something went wrong here. Try again; if it stays so, tell the school this code: {code}."
+        )
+    note_refusal(request, _said(version, rest), found.status, because or found.message)
     response = HttpResponse(orjson.dumps({"message": found.message}), content_type=JSON, status=found.status)
     response["Cache-Control"] = "no-store"
     for name, value in found.headers.items():
         response[name] = value
     return response
+
+
+def _said(version: str, rest: str) -> str:
+    """The operation for the record: no id in it."""
+    found = find_operation(version, rest)
+    return f"clever {version} {found[0].name}" if found else f"clever {version}, another address"
 
 
 def _data(request: HttpRequest, version: str, rest: str) -> HttpResponse:
@@ -105,7 +131,7 @@ def _door(version: str, rest: str) -> _Door | None:
     parts = rest.split("/")
     if version == "v3.1" and all(parts):
         if len(parts) == 3 and parts[0] == "attendance" and parts[1] in ("schools", "sections"):
-            return lambda request, grant: _no_attendance(request, grant, rest, parts[1], parts[2])
+            return lambda request, grant: _no_attendance(request, grant, parts[1], parts[2])
         if parts[0] == "sections" and parts[2:3] == ["assignments"] and parts[4:5] in ([], ["submissions"]):
             return lambda request, grant: _no_assignment(request, grant, parts)
     return None
@@ -144,17 +170,16 @@ def _operation(
 ) -> HttpResponse:
     _only_get(request)
     door = f"clever {version} {operation.name}"
-    if operation.shape in NONE and not operation.parent:
-        return (
-            _district(request, grant, id) if operation.shape == "districts" else _resources(request, rest, id)
-        )
     if operation.parent == "resources":
         raise Answer(404, UNKNOWN)
     parent = find_short(grant, LISTS[operation.parent], id) if operation.parent else 0
     if operation.shape in NONE:
-        return (
-            _district(request, grant, "") if operation.shape == "districts" else _resources(request, rest, "")
+        own = "" if operation.parent else id
+        answer = (
+            _district(request, grant, own) if operation.shape == "districts" else _resources(request, own)
         )
+        _write_down(grant, door)
+        return answer
     assert operation.ask is not None
     if operation.named:
         return _named(request, grant, version, operation, parent, door)
@@ -207,7 +232,7 @@ def _list(
     }
     if asked.count:
         body["count"] = len(ids)
-    _write_down(grant, made, found, door, _about(operation, parent))
+    _write_down(grant, door, made, found, _about(operation, parent))
     return _json(request, body)
 
 
@@ -249,7 +274,7 @@ def _one(
     objects = _shaper(grant, version).objects(shape, made, found, [row])
     if not objects:
         raise Answer(404, UNKNOWN)
-    _write_down(grant, made, found, door, (about[0] if about else 0, ""))
+    _write_down(grant, door, made, found, (about[0] if about else 0, ""))
     return _json(request, {"data": objects[0]})
 
 
@@ -287,7 +312,7 @@ def _district(request: HttpRequest, grant: Grant, id: str) -> HttpResponse:
     return _json(request, {"data": made})
 
 
-def _resources(request: HttpRequest, rest: str, id: str) -> HttpResponse:
+def _resources(request: HttpRequest, id: str) -> HttpResponse:
     """There are no resources: an empty list, and nothing at any id."""
     if id:
         raise Answer(404, UNKNOWN)
@@ -299,11 +324,12 @@ def _empty(request: HttpRequest) -> HttpResponse:
     return _json(request, {"data": [], "links": [{"rel": "self", "uri": request.get_full_path()}]})
 
 
-def _no_attendance(request: HttpRequest, grant: Grant, rest: str, word: str, id: str) -> HttpResponse:
+def _no_attendance(request: HttpRequest, grant: Grant, word: str, id: str) -> HttpResponse:
     """Rollbook keeps no attendance: an empty list, for a school or section that the app reaches."""
     _only_get(request)
     find_short(grant, LISTS[word], id)
     _query(request)
+    _write_down(grant, f"clever v3.1 attendance/{word}")
     return _empty(request)
 
 
@@ -316,14 +342,27 @@ def _no_assignment(request: HttpRequest, grant: Grant, parts: list[str]) -> Http
     raise Answer(501, NO_ASSIGNMENTS) if len(parts) == 3 else Answer(404, UNKNOWN)
 
 
-def _write_down(grant: Grant, made: Plan, found: Page, door: str, about: tuple[int, str]) -> None:
-    """One row of the disclosure log, durable before the answer leaves; none where the answer is about nobody."""
+def _write_down(
+    grant: Grant,
+    door: str,
+    made: Plan | None = None,
+    found: Page | None = None,
+    about: tuple[int, str] = (0, ""),
+) -> None:
+    """One row of the disclosure log, durable before the answer leaves; of the audit where it is about nobody."""
+    scope = in_short(grant.scopes & DATA_SCOPES)
     owner, says = about
-    reached = _shaper(grant, "v3.1").people
-    people = {person for person in found.people if within(reached, person)} | ({owner} if owner else set())
+    people = {owner} if owner else set()
+    if found is not None and found.people:
+        reached = _shaper(grant, "v3.1").people
+        people.update(person for person in found.people if within(reached, person))
     if people:
-        columns = ",".join(sorted(filter(None, {*made.logged.split(","), *says.split(",")})))
-        disclose(grant.access, door, columns, people, authorised_by=grant.rule_id)
+        columns = ",".join(
+            sorted(filter(None, {*(made.logged if made else "").split(","), *says.split(",")}))
+        )
+        disclose(grant.access, door, columns, people, authorised_by=grant.rule_id, scope=scope)
+    else:
+        note_call(Call(grant.tenant_id, grant.app_id, grant.app_name, door, scope), 200)
 
 
 def _json(request: HttpRequest, body: dict[str, Any]) -> HttpResponse:
