@@ -39,6 +39,8 @@ VERBS = {
     "app.called": "asked for {operation} ({scope}) and got it: it is about nobody",
     "app.created": "added the app {object}",
     "app.refused": "asked for {operation} ({scope}) and got nothing: {status}",
+    "app.old_secret_ended": "ended the old secret of {object}",
+    "app.secret_renewed": "gave {object} a new secret; the old one ends: {old_until}",
     "app.signed_in": "signed in with its secret",
     "audit.exported": "exported this record",
     "badge.issued": "gave {count} badges",

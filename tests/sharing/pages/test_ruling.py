@@ -299,3 +299,35 @@ def test_an_agreement_that_is_not_whole_says_which_part(
     answer = administrator.post(AGREEMENT, terms(**change))
     assert answer.status_code == 422 and says in plain(answer)
     assert 'value="Cloudy"' in plain(answer), "what was typed stays"
+
+
+# ---- A new secret, a letter.
+
+
+def test_a_new_secret_is_shown_once_and_the_old_one_ends_when_it_was_said(
+    numberyard: NewApp, cast: Cast, administrator: Client
+) -> None:
+    door = "/apps/numberyard/secret"
+    assert f'href="{door}"' in plain(administrator.get("/apps/numberyard"))
+    assert administrator.post(door, {"days": "soon"}).status_code == 422
+    answer = administrator.post(door, {"days": "7"})
+    made = answer.context["made"]
+    assert made.client_secret in plain(answer) and "The old one works until" in plain(answer)
+    assert made.client_secret not in plain(administrator.get(door))
+    assert "An old secret still works" in plain(administrator.get(door))
+    assert administrator.post(door, {"do": "end"})["Location"].endswith("done=secret_ended")
+    assert "An old secret still works" not in plain(administrator.get(door))
+    assert "gave Numberyard a new secret" in plain(administrator.get("/audit"))
+    officer = desk(cast.tenant, "dpo", "Femi Inkwell")
+    assert officer.get(door).status_code == officer.post(door, {"days": "0"}).status_code == 403
+    elsewhere = desk(cast.other, "administrator", "Zed Farmer")
+    assert elsewhere.get(door).status_code == elsewhere.post(door, {"days": "0"}).status_code == 404
+
+
+def test_an_app_that_asks_can_be_asked_why(numberyard: NewApp, administrator: Client) -> None:
+    share(numberyard.app, {"people": "all", "fields": [GREET]})
+    ask_field(numberyard.app, "demographics.birthDate", "to choose questions by age & year")
+    page = administrator.get("/apps/numberyard")
+    [asked] = page.context["asked"]
+    assert asked["mail"].startswith("mailto:privacy%40numberyard.example?subject=Numberyard%3A%20why")
+    assert "by%20age%20%26%20year" in asked["mail"] and "Ask them why" in plain(page)

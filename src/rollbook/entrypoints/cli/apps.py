@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -238,6 +238,39 @@ def stop_(name: str, slug: str, because: str, as_json: bool) -> None:
     found = _find(find_tenant(slug).id, name)
     stop(found, because=because)
     show(as_json, {"app": found.slug, "shares": False}, f"{found.name} gets nothing any more.")
+
+
+@app.command("rotate")
+@click.argument("name")
+@tenant_option
+@click.option(
+    "--old-until",
+    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M"]),
+    default=None,
+    help="The old secret works until then (UTC), at most 30 days; default: it ends now, and the app's tokens too.",
+)
+@json_option
+def rotate(name: str, slug: str, old_until: datetime | None, as_json: bool) -> None:
+    """Give an app a new client secret and print it, once.
+
+    \b
+    Examples:
+      rollbook app rotate numberyard --tenant oakfield
+      rollbook app rotate numberyard --tenant oakfield --old-until 2026-12-01T18:00
+    """
+    from rollbook.sharing import renew_secret
+
+    until = old_until.replace(tzinfo=UTC) if old_until else None
+    made = renew_secret(_find(find_tenant(slug).id, name), old_until=until)
+    data = {
+        "app": made.app.slug, "client_id": made.client_id, "client_secret": made.client_secret,
+        "old_until": until.isoformat() if until else None,
+    }  # fmt: skip
+    says = f"works until {until:%Y-%m-%d %H:%M} UTC" if until else "has ended, and its tokens with it"
+    show(
+        as_json, data,
+        f"client id      {made.client_id}\nclient secret  {made.client_secret}   (shown this once)\nThe old secret {says}.",
+    )  # fmt: skip
 
 
 @app.command("list")

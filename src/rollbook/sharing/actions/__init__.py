@@ -10,8 +10,7 @@ import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, timedelta
-from hashlib import sha256
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -21,6 +20,7 @@ from rollbook.kernel.errors import Invalid, NotFound
 from rollbook.kernel.ids import new_id
 from rollbook.policy import Actor, audit, bundle_for, unguarded
 from rollbook.roster import Tenant
+from rollbook.sharing.actions.renewal import digest, old_secret_until
 from rollbook.sharing.models import Agreement, App, FieldRequest, SharingRule, Token
 from rollbook.sharing.queries.grants import Withheld, grant_for, may, shareable
 from rollbook.sharing.rules import FIELDS, SCIM_SCOPE, STRUCTURAL, STRUCTURAL_REASON, parse_rule
@@ -38,11 +38,6 @@ class NewApp:
     client_id: str
     client_secret: str
     token: str = ""
-
-
-def _digest(secret: str) -> str:
-    # A secret of 256 random bits cannot be guessed, so a plain hash is enough and costs no request a slow one.
-    return sha256(secret.encode()).hexdigest()
 
 
 def create_app(
@@ -82,7 +77,7 @@ def create_app(
         app = App.objects.create(
             tenant=tenant, name=name, slug=slug, vendor=vendor, about=about, privacy_url=privacy_url, contact=contact,
             kind=kind, client_id=secrets.token_hex(12),
-            secret_hash=_digest(secret), id_key=secrets.token_hex(16), created_at=clock.now(),
+            secret_hash=digest(secret), id_key=secrets.token_hex(16), created_at=clock.now(),
         )  # fmt: skip
         audit(tenant.id, by, "app.created", "app", app.id, app.name)
         token = renew_token(app, by=by) if kind == "scim" else ""
@@ -99,7 +94,7 @@ def renew_token(app: App, *, by: Actor | None = None) -> str:
     with transaction.atomic(), unguarded("an administrator renews a token", tenant=app.tenant_id):
         Token.objects.filter(app=app).delete()
         Token.objects.create(
-            digest=_digest(token), tenant_id=app.tenant_id, app=app, scopes=SCIM_SCOPE, issued_at=moment,
+            digest=digest(token), tenant_id=app.tenant_id, app=app, scopes=SCIM_SCOPE, issued_at=moment,
             expires_at=moment + timedelta(days=SCIM_TOKEN_DAYS),
         )  # fmt: skip
         audit(app.tenant_id, by, "app.token_renewed", "app", app.id, app.name)
@@ -342,9 +337,11 @@ def issue_token(client_id: str, client_secret: str, scopes: Iterable[str]) -> tu
     """
     with transaction.atomic(), unguarded("an app signs in before its tenant is known"):
         app = App.objects.filter(client_id=client_id).first()
-        right = hmac.compare_digest(app.secret_hash if app else "0" * 64, _digest(client_secret))
+        right = hmac.compare_digest(app.secret_hash if app else "0" * 64, digest(client_secret))
+        until = old_secret_until(app, client_secret) if app is not None and not right else None
+        right = right or until is not None
         if app is not None and right and app.stopped_at is None:
-            return _token_for(app, scopes), TOKEN_SECONDS
+            return _token_for(app, scopes, until)
     if app is not None:
         because = "wrong secret" if not right else f"Sharing with {app.name} was stopped."
         note_call(
@@ -358,17 +355,20 @@ def short(scope: str) -> str:
     return scope.rsplit("/", 1)[-1]
 
 
-def _token_for(app: App, scopes: Iterable[str]) -> str:
+def _token_for(app: App, scopes: Iterable[str], until: datetime | None) -> tuple[str, int]:
     moment, token = clock.now(), secrets.token_urlsafe(32)
+    seconds = TOKEN_SECONDS
+    if until is not None:  # what an old secret opens closes with it
+        seconds = max(1, min(seconds, int((until - moment).total_seconds())))
     with unguarded("a token is written for its tenant", tenant=app.tenant_id):
         Token.objects.filter(app=app, expires_at__lt=moment).delete()
         Token.objects.create(
-            digest=_digest(token), tenant_id=app.tenant_id, app=app, scopes=" ".join(sorted(scopes)),
-            issued_at=moment, expires_at=moment + timedelta(seconds=TOKEN_SECONDS),
+            digest=digest(token), tenant_id=app.tenant_id, app=app, scopes=" ".join(sorted(scopes)),
+            issued_at=moment, expires_at=moment + timedelta(seconds=seconds),
         )  # fmt: skip
         actor = Actor("app", "app", app.id, app.name)
         audit(app.tenant_id, actor, "app.signed_in", "app", app.id, app.name, scopes=sorted(scopes))
-    return token
+    return token, seconds
 
 
 def state_of(app: App) -> tuple[bool, str]:

@@ -3,6 +3,7 @@
 from rollbook.sharing.models.apps import Agreement as Agreement
 from rollbook.sharing.models.apps import App as App
 from rollbook.sharing.models.apps import FieldRequest as FieldRequest
+from rollbook.sharing.models.apps import OldSecret as OldSecret
 from rollbook.sharing.models.apps import SharingRule as SharingRule
 from rollbook.sharing.models.apps import Token as Token
 from rollbook.sharing.models.scim import ScimGroup as ScimGroup

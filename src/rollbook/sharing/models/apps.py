@@ -123,3 +123,14 @@ class Token(Guarded):
     scopes = not_personal(models.TextField(), BOOKKEEPING)  # space-separated
     issued_at = not_personal(models.DateTimeField(), BOOKKEEPING)
     expires_at = not_personal(models.DateTimeField(db_index=True), BOOKKEEPING)
+
+
+class OldSecret(Guarded):
+    """A secret that an app had before, and until when it still works. Only its hash is kept."""
+
+    found_before_tenant = True
+
+    digest = personal(models.CharField(max_length=64, primary_key=True), "account.secret", about="app_id")
+    tenant = tenant()
+    app = not_personal(models.ForeignKey(App, on_delete=models.CASCADE, related_name="+"), LINK)
+    works_until = not_personal(models.DateTimeField(), BOOKKEEPING)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from rollbook.sharing.pages.deciding import agreement, new, request_answer, stop_sharing
+from rollbook.sharing.pages.deciding import agreement, new, request_answer, secret, stop_sharing
 from rollbook.sharing.pages.ruling import history, rule, rule_preview
 from rollbook.sharing.pages.seeing import app_page, apps_list, try_it
 
@@ -15,6 +15,7 @@ urlpatterns = [
     path("apps/<slug:slug>/rule/preview", rule_preview, name="app_rule_preview"),
     path("apps/<slug:slug>/history", history, name="app_history"),
     path("apps/<slug:slug>/agreement", agreement, name="app_agreement"),
+    path("apps/<slug:slug>/secret", secret, name="app_secret"),
     path("apps/<slug:slug>/stop", stop_sharing, name="app_stop"),
     path("apps/<slug:slug>/requests/<str:number>", request_answer, name="app_request"),
 ]

@@ -16,6 +16,7 @@ from rollbook.kernel import clock
 from rollbook.kernel.errors import Invalid
 from rollbook.kernel.http import row_id
 from rollbook.sharing.actions import agree, answer_field, create_app, stop
+from rollbook.sharing.actions.renewal import end_old_secrets, old_secrets_of, renew_secret
 from rollbook.sharing.pages.words import country, ending_lines
 from rollbook.sharing.queries.choices import agreements_of, request_of
 from rollbook.sharing.queries.facts import app_named, grant_or_why
@@ -214,6 +215,29 @@ def stop_sharing(request: Any, slug: str) -> HttpResponse:
     return render(
         request, "sharing/stop.html", {"app": app, "change": change, "lines": ending_lines(change, app.name)}
     )
+
+
+KEEPS = {"0": "It ends now", "1": "For a day", "7": "For a week", "30": "For 30 days"}
+
+
+@require_http_methods(["GET", "POST"])
+@signed_in("administrator")
+def secret(request: Any, slug: str) -> HttpResponse:
+    """A new secret for the app, shown in the answer and never again; how long the old one works is chosen."""
+    app = app_named(request.access(), slug)
+    errors: list[Invalid] = []
+    if request.method == "POST" and request.POST.get("do") == "end":
+        end_old_secrets(app, by=request.who.actor)
+        return to(slug, "secret_ended")
+    if request.method == "POST":
+        days = request.POST.get("days", "")
+        if days in KEEPS:
+            until = clock.now() + timedelta(days=int(days)) if int(days) else None
+            made = renew_secret(app, old_until=until, by=request.who.actor)
+            return render(request, "sharing/renewed.html", {"app": app, "made": made})
+        errors.append(Invalid("Say how long the old secret works.", "Choose one of the four.", "days"))
+    context = {"app": app, "errors": errors, "keeps": KEEPS, "old": old_secrets_of(app)}
+    return render(request, "sharing/secret.html", context, status=422 if errors else 200)
 
 
 @require_POST

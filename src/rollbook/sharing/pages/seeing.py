@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -12,6 +13,7 @@ from django.views.decorators.http import require_GET
 from rollbook.identity import signed_in
 from rollbook.kernel.http import row_id
 from rollbook.policy import disclose
+from rollbook.sharing.actions.renewal import has_secret
 from rollbook.sharing.pages.payload import made_up, true_payload
 from rollbook.sharing.pages.words import country, listed, many, whom
 from rollbook.sharing.queries import audience
@@ -32,6 +34,7 @@ DONE = {
     "stopped": "Sharing is stopped. The app’s next request gets nothing.",
     "agreed": "The agreement is recorded.",
     "given": "The detail is shared. The app’s next request gets it.",
+    "secret_ended": "The old secret has ended. The app signs in again with the new one.",
     "refused": "Refused. Nothing has changed, and the app sees that you said no.",
 }
 
@@ -54,6 +57,19 @@ def apps_list(request: Any) -> HttpResponse:
     return render(request, "sharing/apps.html", context)
 
 
+def _asked(app: Any, facts: Any, request: Any) -> dict[str, Any]:
+    """A request for one more detail, and the letter that asks its maker why, for the reader's own mail program."""
+    title = next(d.field.title for d in facts.details if d.field.name == request.field)
+    contact = facts.agreement.contact if facts.agreement else app.contact
+    letter = {
+        "subject": f"{app.name}: why do you ask for {title.lower()}?",
+        "body": f"On {request.asked_at:%d %B %Y} {app.name} asked for {title.lower()}: “{request.reason}”\n\n"
+        "Why is what you get now not enough? Until we have decided, nothing changes.\n",
+    }
+    mail = f"mailto:{quote(contact)}?{urlencode(letter, quote_via=quote)}" if "@" in contact else ""
+    return {"request": request, "title": title, "mail": mail}
+
+
 @require_GET
 @signed_in("administrator", "dpo")
 def app_page(request: Any, slug: str) -> HttpResponse:
@@ -74,10 +90,7 @@ def app_page(request: Any, slug: str) -> HttpResponse:
         "details": many(len(facts.shared), "detail"),
         "unseen": len(facts.unseen),
         "whom_named": in_words(access, read_rule(facts.rule).people) if facts.rule else "",
-        "asked": [
-            {"request": r, "title": next(d.field.title for d in facts.details if d.field.name == r.field)}
-            for r in facts.requests
-        ],
+        "asked": [_asked(app, facts, r) for r in facts.requests],
         "payload": made_up(facts.grant, site(request)) if facts.grant else "",
         "unused": listed(d.field.title.lower() for d in facts.unused),
         "region": country(agreement.region) if agreement else "",
@@ -85,6 +98,7 @@ def app_page(request: Any, slug: str) -> HttpResponse:
         if agreement
         else [],
         "may_write": request.who.role == "administrator",
+        "has_secret": has_secret(app),
         "said": DONE.get(request.GET.get("done", "")),
     }
     return render(request, "sharing/app.html", context)
