@@ -121,6 +121,16 @@ def test_without_an_agreement_nothing_can_be_shared(oak: str) -> None:
         run("app", "share", "paint-tray", "--tenant", oak, "--rule", '{"people": "all", "fields": "all"}')
 
 
+def test_how_people_sign_in_to_an_app_is_said_when_it_is_made_and_later(oak: str) -> None:
+    run("app", "create", "Numberyard", "--tenant", oak, "--redirect-uri", "https://numberyard.example/back")
+    later = run(
+        "app", "sign-in", "numberyard", "--tenant", oak, "--redirect-uri", "https://numberyard.example/b2"
+    )
+    assert later["redirect_uris"] == ["https://numberyard.example/b2"]
+    with pytest.raises(Invalid, match="not a safe web address"):
+        run("app", "sign-in", "numberyard", "--tenant", oak, "--redirect-uri", "http://numberyard.example/b")
+
+
 def test_an_unknown_tenant_or_app_says_which_there_are(oak: str) -> None:
     with pytest.raises(NotFound, match="There are: oak"):
         run("app", "list", "--tenant", "elm")

@@ -45,7 +45,7 @@ class Boundary:
         response = self.get_response(request)
         SECONDS.labels(door).observe(time.perf_counter() - began)
         REQUESTS.labels(door, response.status_code).inc()
-        if door == "page":
+        if door == "page" or response.headers.get("Content-Type", "").startswith("text/html"):
             response.headers.setdefault("Content-Security-Policy", CSP)
             response.headers.setdefault("Cache-Control", "no-store")
         response.headers.setdefault("X-Content-Type-Options", "nosniff")

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from rollbook.identity.actions import create_account as create_account
     from rollbook.identity.actions import make_reset_link as make_reset_link
     from rollbook.identity.actions import set_password as set_password
+    from rollbook.identity.actions import sign_out as sign_out
     from rollbook.identity.queries import find_account as find_account
     from rollbook.kernel.http import signed_in as signed_in
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rollbook.sharing.actions import state_of as state_of
     from rollbook.sharing.actions import stop as stop
     from rollbook.sharing.actions.renewal import renew_secret as renew_secret
+    from rollbook.sharing.actions.sign_on import set_sign_on as set_sign_on
     from rollbook.sharing.models import App as App
     from rollbook.sharing.queries.facts import app_lines as app_lines
     from rollbook.sharing.queries.grants import apps_of as apps_of

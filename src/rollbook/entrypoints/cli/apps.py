@@ -56,6 +56,32 @@ def agreement_options(command: F) -> F:
     return command
 
 
+def sign_on_options(command: F) -> F:
+    """How people sign in to an app, as options."""
+    for option in (
+        click.option(
+            "--sign-in",
+            "protocol",
+            type=click.Choice(["oidc", "clever"]),
+            default="oidc",
+            show_default=True,
+            help="How people sign in to it, where there is a --redirect-uri.",
+        ),
+        click.option(
+            "--redirect-uri", "redirects", multiple=True, metavar="URL", help="Where a sign-in may be sent."
+        ),
+        click.option(
+            "--logout-uri", "logouts", multiple=True, metavar="URL", help="Where signing out may lead."
+        ),
+        click.option("--launch-url", default="", metavar="URL", help="Where the portal opens the app."),
+        click.option(
+            "--public", is_flag=True, help="It can keep no secret (an app in a browser or on a phone)."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 @app.command("create")
 @click.argument("name")
 @tenant_option
@@ -70,10 +96,12 @@ def agreement_options(command: F) -> F:
 @click.option("--about", default="", help="What pupils do with it, to end “so that they can ...”.")
 @click.option("--privacy-url", default="", help="The app's own privacy policy.")
 @click.option("--no-agreement", is_flag=True, help="Record no agreement: nothing leaves until there is one.")
+@sign_on_options
 @agreement_options
 @json_option
 def create(
     name: str, slug: str, kind: str, vendor: str, about: str, privacy_url: str, no_agreement: bool,
+    protocol: str, redirects: tuple[str, ...], logouts: tuple[str, ...], launch_url: str, public: bool,
     purpose: str | None, region: str | None,
     retention_days: int, until: datetime | None, contact: str, helpers: tuple[str, ...], as_json: bool,
 ) -> None:  # fmt: skip
@@ -88,13 +116,18 @@ def create(
     """
     from django.db import transaction
 
-    from rollbook.sharing import create_app
+    from rollbook.sharing import create_app, set_sign_on
 
     tenant = find_tenant(slug)
     with transaction.atomic():
         made = create_app(
             tenant, name, vendor=vendor, about=about, privacy_url=privacy_url, contact=contact, kind=kind
         )
+        if redirects:
+            set_sign_on(
+                made.app, protocol=protocol, redirect_uris=redirects, logout_uris=logouts, launch_url=launch_url,
+                public=public,
+            )  # fmt: skip
         agreed = (
             None
             if no_agreement
@@ -117,6 +150,40 @@ def create(
 
 def _agreed(terms: dict[str, Any]) -> str:
     return f"agreement      {terms['purpose']}, kept in {terms['region']}, until {terms['ends_on']}\n"
+
+
+@app.command("sign-in")
+@click.argument("name")
+@tenant_option
+@sign_on_options
+@json_option
+def sign_in_(
+    name: str, slug: str, protocol: str, redirects: tuple[str, ...], logouts: tuple[str, ...], launch_url: str,
+    public: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Say how people sign in to an app; it replaces what was said before.
+
+    \b
+    Example:
+      rollbook app sign-in numberyard --tenant oakfield --redirect-uri https://numberyard.example/back
+    """
+    from rollbook.sharing import set_sign_on
+
+    found = _find(find_tenant(slug).id, name)
+    made = set_sign_on(
+        found, protocol=protocol, redirect_uris=redirects, logout_uris=logouts, launch_url=launch_url, public=public
+    )  # fmt: skip
+    data = {
+        "app": found.slug,
+        "sign_in": made.protocol,
+        "redirect_uris": made.redirect_uris,
+        "launch_url": launch_url,
+    }
+    show(
+        as_json,
+        data,
+        f"People sign in to {found.name} by {made.protocol}, back to {', '.join(made.redirect_uris)}.",
+    )
 
 
 @app.command("agree")

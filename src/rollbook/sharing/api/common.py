@@ -7,7 +7,9 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
+import orjson
 from django.conf import settings
+from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.http import HttpRequest
 
 from rollbook.kernel import limits
@@ -117,3 +119,30 @@ def packed_by(pieces: Iterable[bytes]) -> Iterator[bytes]:
         if packed := packer.compress(piece):
             yield packed
     yield packer.flush()
+
+
+class TokenError(Exception):
+    """A body or a client that cannot be read, as RFC 6749 names it."""
+
+    def __init__(self, code: str, description: str, status: int = 400, **headers: str) -> None:
+        self.code, self.description, self.status, self.headers = code, description, status, headers
+
+
+def body_of(request: HttpRequest) -> dict[str, str]:
+    """The parameters of a form or JSON body. Raises TokenError when it cannot be read."""
+    if request.content_type == JSON:
+        try:
+            data = orjson.loads(request.body or b"{}")
+        except orjson.JSONDecodeError:
+            raise TokenError("invalid_request", "The body is not JSON.") from None
+        if not isinstance(data, dict) or not all(isinstance(v, str) for v in data.values()):
+            raise TokenError("invalid_request", "The body is not a JSON object of texts.")
+        return data
+    try:
+        pairs = request.POST.lists()
+    except (BadRequest, SuspiciousOperation):
+        raise TokenError("invalid_request", "The body cannot be read.") from None
+    repeated = [name for name, values in pairs if len(values) > 1]
+    if repeated:
+        raise TokenError("invalid_request", f"{repeated[0]} is given more than once.")
+    return {name: values[0] for name, values in request.POST.lists() if values}

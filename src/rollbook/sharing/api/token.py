@@ -9,7 +9,6 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 import orjson
-from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
@@ -17,18 +16,20 @@ from django.views.decorators.csrf import csrf_exempt
 from rollbook.kernel import limits
 from rollbook.kernel.errors import NotFound
 from rollbook.sharing.actions import issue_token
-from rollbook.sharing.api.common import JSON, WRONG_TRIES, address
+from rollbook.sharing.api.common import JSON, WRONG_TRIES, TokenError, address, body_of
+from rollbook.sharing.api.oidc import FOR_A_PERSON
+from rollbook.sharing.api.oidc import token as for_a_person
 from rollbook.sharing.connectors.oneroster.operations import SCOPES
-
-
-class TokenError(Exception):
-    def __init__(self, code: str, description: str, status: int = 400, **headers: str) -> None:
-        self.code, self.description, self.status, self.headers = code, description, status, headers
 
 
 @csrf_exempt
 def token(request: HttpRequest) -> HttpResponse:
-    """POST /oauth/token: an access token for a client id and secret, by Basic or in a form or JSON body."""
+    """POST /oauth/token: an access token for a client id and secret, by Basic or in a form or JSON body.
+
+    For a person's code or refresh token it is the OpenID Connect provider that answers.
+    """
+    if request.method == "POST" and request.POST.get("grant_type") in FOR_A_PERSON:
+        return for_a_person(request)
     try:
         body, status, headers = _token(request), 200, {}
     except TokenError as error:
@@ -74,25 +75,6 @@ def _token(request: HttpRequest) -> dict[str, Any]:
             "invalid_client", "There is no app with this client id and secret.", 401, **challenge
         ) from error
     return {"access_token": made, "token_type": "Bearer", "expires_in": seconds, "scope": " ".join(scopes)}
-
-
-def body_of(request: HttpRequest) -> dict[str, str]:
-    if request.content_type == JSON:
-        try:
-            data = orjson.loads(request.body or b"{}")
-        except orjson.JSONDecodeError:
-            raise TokenError("invalid_request", "The body is not JSON.") from None
-        if not isinstance(data, dict) or not all(isinstance(v, str) for v in data.values()):
-            raise TokenError("invalid_request", "The body is not a JSON object of texts.")
-        return data
-    try:
-        pairs = request.POST.lists()
-    except (BadRequest, SuspiciousOperation):
-        raise TokenError("invalid_request", "The body cannot be read.") from None
-    repeated = [name for name, values in pairs if len(values) > 1]
-    if repeated:
-        raise TokenError("invalid_request", f"{repeated[0]} is given more than once.")
-    return {name: values[0] for name, values in request.POST.lists() if values}
 
 
 def credentials(request: HttpRequest, given: Mapping[str, str]) -> tuple[str, str, bool]:

@@ -8,3 +8,7 @@ from rollbook.sharing.models.apps import SharingRule as SharingRule
 from rollbook.sharing.models.apps import Token as Token
 from rollbook.sharing.models.scim import ScimGroup as ScimGroup
 from rollbook.sharing.models.scim import ScimUser as ScimUser
+from rollbook.sharing.models.sign_on import AppKey as AppKey
+from rollbook.sharing.models.sign_on import AppSignIn as AppSignIn
+from rollbook.sharing.models.sign_on import SigningKey as SigningKey
+from rollbook.sharing.models.sign_on import SignOn as SignOn

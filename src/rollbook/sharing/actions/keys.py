@@ -1,0 +1,119 @@
+"""Keys that Rollbook signs with: for tokens, changed every 90 days, and for SAML, where apps keep our certificate."""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+from datetime import datetime, timedelta
+from functools import lru_cache
+from hashlib import sha256
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.x509.oid import NameOID
+from django.conf import settings
+from joserfc.jwk import RSAKey
+
+from rollbook.kernel import clock
+from rollbook.policy import unguarded
+from rollbook.sharing.models import SigningKey
+
+LIVES = timedelta(days=90)  # then the next one is made
+SHOWN_FIRST = timedelta(days=1)  # published so long before it signs: apps keep our key set for a while
+SHOWN_AFTER = timedelta(days=7)  # and so long after the next one signs
+CERTIFICATE_LIVES = timedelta(days=3650)  # an app that kept the certificate must be told of another by hand
+
+
+def signing_key() -> RSAKey:
+    """The private key that signs tokens now. The first use makes one."""
+    moment, keys = clock.now(), _keys("jwt")
+    if not keys or keys[0].made_at + LIVES <= moment:
+        keys = [_make_jwt(), *keys]
+    ready = [k for k in keys if k.made_at + SHOWN_FIRST <= moment and _is_shown(k)]
+    found = ready[0] if ready else keys[0]
+    return _private(found.kid, found.sealed)
+
+
+def public_keys() -> list[dict[str, Any]]:
+    """The key set that apps check signatures against."""
+    signing_key()
+    return [json.loads(k.public) for k in _keys("jwt") if _is_shown(k)]
+
+
+def _is_shown(key: SigningKey) -> bool:
+    return bool(key.made_at > clock.now() - LIVES - SHOWN_FIRST - SHOWN_AFTER)
+
+
+def rotate() -> str:
+    """Make the next key now; it signs after a day. Returns its id."""
+    return _make_jwt().kid
+
+
+def saml_key() -> tuple[str, str]:
+    """(private key, certificate), both PEM, that sign SAML assertions. The first use makes them."""
+    keys = _keys("saml")
+    found = keys[-1] if keys else _make_saml()
+    return _unseal(found.sealed).decode(), found.public
+
+
+def _keys(use: str) -> list[SigningKey]:
+    """Newest first."""
+    with unguarded("Rollbook reads its own signing keys"):
+        return list(SigningKey.objects.filter(use=use).order_by("-made_at", "-kid"))
+
+
+def _save(kid: str, use: str, private: bytes, public: str, made_at: datetime) -> SigningKey:
+    with unguarded("Rollbook makes a signing key"):
+        made: SigningKey = SigningKey.objects.create(
+            kid=kid, use=use, sealed=_seal(private), public=public, made_at=made_at
+        )
+    return made
+
+
+def _make_jwt() -> SigningKey:
+    key = RSAKey.generate_key(2048, {"use": "sig", "alg": "RS256"}, private=True)
+    kid = key.thumbprint()
+    public = {**key.as_dict(private=False), "kid": kid}
+    return _save(kid, "jwt", key.as_pem(private=True), json.dumps(public), clock.now())
+
+
+def _make_saml() -> SigningKey:
+    moment = clock.now()
+    key = rsa.generate_private_key(65537, 2048)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Rollbook sign-in")])
+    certificate = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+        .serial_number(x509.random_serial_number()).not_valid_before(moment - timedelta(days=1))
+        .not_valid_after(moment + CERTIFICATE_LIVES).sign(key, hashes.SHA256())
+    )  # fmt: skip
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    public = certificate.public_bytes(serialization.Encoding.PEM).decode()
+    return _save(sha256(public.encode()).hexdigest()[:43], "saml", private, public, moment)
+
+
+# ---- A copy of the database signs nothing: the private halves open only with the deployment's secret.
+
+
+def _box() -> AESGCM:
+    return AESGCM(sha256(b"signing keys:" + settings.SECRET_KEY.encode()).digest())
+
+
+def _seal(private: bytes) -> str:
+    nonce = secrets.token_bytes(12)
+    return base64.b64encode(nonce + _box().encrypt(nonce, private, None)).decode()
+
+
+def _unseal(sealed: str) -> bytes:
+    data = base64.b64decode(sealed)
+    return _box().decrypt(data[:12], data[12:], None)
+
+
+@lru_cache(maxsize=16)
+def _private(kid: str, sealed: str) -> RSAKey:
+    return RSAKey.import_key(_unseal(sealed), {"kid": kid, "use": "sig", "alg": "RS256"})

@@ -1,0 +1,159 @@
+"""People sign in to an app: how the app wants it, codes and tokens, what is refused. Each act is in the audit."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.db import transaction
+
+from rollbook.kernel import clock
+from rollbook.kernel.errors import Invalid
+from rollbook.policy import Actor, audit, unguarded
+from rollbook.sharing.models import App, AppKey, AppSignIn, SignOn
+from rollbook.sharing.queries.sign_on import Held, Relying, digest, person_of
+
+CODE, ACCESS, REFRESH = timedelta(minutes=1), timedelta(hours=1), timedelta(days=30)
+PROTOCOLS = ("oidc", "clever", "saml", "lti")
+
+
+def set_sign_on(
+    app: App, *, protocol: str = "oidc", redirect_uris: Iterable[str] = (), logout_uris: Iterable[str] = (),
+    launch_url: str = "", public: bool = False, details: Mapping[str, Any] | None = None, by: Actor | None = None,
+) -> SignOn:  # fmt: skip
+    """Say how people sign in to an app; it replaces what was said before. Raises Invalid that names the part.
+
+    redirect_uris: where a sign-in may be sent; compared letter by letter. launch_url: where the portal opens the app.
+    """
+    if protocol not in PROTOCOLS:
+        raise Invalid(
+            f"There is no way to sign in called {protocol!r}.", f"There are {', '.join(PROTOCOLS)}."
+        )
+    where = {"redirect_uris": list(redirect_uris), "logout_uris": list(logout_uris)}
+    for name, addresses in where.items():
+        for address in addresses:
+            _check(address, name)
+    if launch_url:
+        _check(launch_url, "launch_url")
+    if protocol in ("oidc", "clever") and not where["redirect_uris"]:
+        raise Invalid("There is no address to send people back to.", "Give one or more.", "redirect_uris")
+    values = {
+        "tenant_id": app.tenant_id, "protocol": protocol, **where, "launch_url": launch_url, "public": public,
+        "details": dict(details or {}), "changed_at": clock.now(),
+    }  # fmt: skip
+    with transaction.atomic(), unguarded("it is said how people sign in to an app", tenant=app.tenant_id):
+        made, _ = SignOn.objects.update_or_create(app=app, defaults=values)
+        said = {"protocol": protocol, "redirect_uris": where["redirect_uris"], "launch_url": launch_url}
+        audit(app.tenant_id, by, "sign_on.set", "app", app.id, app.name, **said)
+    return made
+
+
+def _check(address: str, field: str) -> None:
+    parts = urlsplit(address)
+    here = parts.hostname in ("localhost", "127.0.0.1", "::1")
+    if parts.scheme not in ("https", "http") or not parts.hostname or (parts.scheme == "http" and not here):
+        raise Invalid(f"{address} is not a safe web address.", "It begins with https://", field)
+    if parts.fragment or parts.username or not address.isascii() or any(c <= " " for c in address):
+        raise Invalid(f"{address} cannot be used.", "No #, no user name, no blanks, plain letters.", field)
+
+
+def app_actor(to: Relying) -> Actor:
+    """The app as whoever acts, for the audit."""
+    return Actor("app", "app", to.app_id, to.name)
+
+
+def begin(
+    to: Relying, person: int, who: Any, scopes: str, *, redirect_uri: str = "", challenge: str = "", nonce: str = ""
+) -> str:  # fmt: skip
+    """A person goes to an app: a code that the app can turn into tokens, once, within a minute.
+
+    who: whoever is signed in; the caller has asked `queries.sign_on.seen`, so the app may know them. A sign-in of low
+    trust, by a badge on a shared device, cannot be kept alive beyond itself.
+    """
+    code, moment = secrets.token_urlsafe(32), clock.now()
+    if who.trust == "low":
+        scopes = " ".join(s for s in scopes.split() if s != "offline_access")
+    with transaction.atomic(), unguarded("a person signs in to an app", tenant=to.tenant_id):
+        AppKey.objects.filter(tenant_id=to.tenant_id, expires_at__lt=moment - timedelta(days=1)).delete()
+        made = AppSignIn.objects.create(
+            tenant_id=to.tenant_id, app_id=to.app_id, person_id=person, scopes=scopes, began_at=moment,
+            signed_in_at=who.since or moment, amr=" ".join(who.amr),
+        )  # fmt: skip
+        bound = {"redirect_uri": redirect_uri, "challenge": challenge, "nonce": nonce}
+        _add(made.id, to.tenant_id, "code", code, CODE, **bound)
+        audit(to.tenant_id, who.actor, "sign_on.begun", "app", to.app_id, to.name, protocol=to.protocol)
+    return code
+
+
+def _add(sign_in: int, tenant: int, kind: str, secret: str, lives: timedelta, **bound: str) -> None:
+    moment = clock.now()
+    AppKey.objects.create(
+        digest=digest(secret), tenant_id=tenant, sign_in_id=sign_in, kind=kind, issued_at=moment,
+        expires_at=moment + lives, **bound,
+    )  # fmt: skip
+
+
+def use_once(key: Held, to: Relying) -> bool:
+    """Take a code or refresh token as used. When it was used before, somebody has a copy: the whole sign-in ends."""
+    with transaction.atomic(), unguarded("a code or refresh token works once", tenant=key.tenant_id):
+        mine = AppKey.objects.filter(digest=key.digest, used_at=None).update(used_at=clock.now())
+    if not mine:
+        end(key, to, because=f"a {key.kind} was used twice")
+    return bool(mine)
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What an app gets for a code: shown once, kept as hashes."""
+
+    access: str
+    refresh: str
+    seconds: int
+
+
+def give_tokens(key: Held, *, refresh: bool) -> Tokens:
+    """New tokens in the sign-in that `key` belongs to."""
+    made = Tokens(
+        secrets.token_urlsafe(32), secrets.token_urlsafe(32) if refresh else "", int(ACCESS.total_seconds())
+    )
+    with transaction.atomic(), unguarded("tokens are given for a code", tenant=key.tenant_id):
+        _add(key.sign_in, key.tenant_id, "access", made.access, ACCESS)
+        if made.refresh:
+            _add(key.sign_in, key.tenant_id, "refresh", made.refresh, REFRESH)
+    return made
+
+
+def end(key: Held, to: Relying, because: str) -> None:
+    """End a sign-in at an app with all its tokens."""
+    with transaction.atomic(), unguarded("a sign-in at an app ends", tenant=key.tenant_id):
+        if AppSignIn.objects.filter(id=key.sign_in, ended_at=None).update(ended_at=clock.now()):
+            audit(key.tenant_id, app_actor(to), "sign_on.ended", "app", to.app_id, to.name, because=because)
+
+
+def end_by_sub(to: Relying, sub: str, because: str) -> int | None:
+    """End every sign-in at an app of the person whom it knows by this code. Returns the person, if it is one."""
+    person = person_of(to.app_id, sub)
+    if person is None:
+        return None
+    with transaction.atomic(), unguarded("a person signs out of an app", tenant=to.tenant_id):
+        open_ = AppSignIn.objects.filter(
+            tenant_id=to.tenant_id, app_id=to.app_id, person_id=person, ended_at=None
+        )
+        if open_.update(ended_at=clock.now()):
+            audit(to.tenant_id, app_actor(to), "sign_on.ended", "app", to.app_id, to.name, because=because)
+    return person
+
+
+def refused(
+    tenant: int, door: str, error: str, because: str, to: Relying | None = None, by: Actor | None = None
+) -> None:
+    """Write down that a sign-in at an app was refused, and why. No secret and no name of a person is among it."""
+    with transaction.atomic():
+        audit(
+            tenant, by or (app_actor(to) if to else None), "sign_on.refused", "app", to.app_id if to else 0,
+            to.name if to else "", door=door, error=error, because=because[:300],
+        )  # fmt: skip
