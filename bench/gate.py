@@ -1,7 +1,11 @@
 """What the gate costs: a class register (30 pupils: names, school year) read by its teacher through the gate, beside
-the same register by hand-written SQL with the same conditions, in a transaction, interleaved. Bar: 1.15 times, p50.
+the same register by hand-written SQL with the same conditions, interleaved. Bar: 1.15 times, p50.
 
     python -m bench.gate [POSTGRESQL_URL]
+
+On PostgreSQL three peers, all with Django's cursor: by hand in a transaction, as Django serves a view with ATOMIC_REQUESTS;
+in a transaction as a role that row-level security keeps to its tenant, as an application with its own second wall would;
+and as one bare SELECT by the owner, with no transaction and no wall at all. The bar is for the first.
 
 Makes its own small databases (SQLite in a temporary folder; on PostgreSQL `rollbook_bench_gate`) and drops them.
 """
@@ -10,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -65,6 +70,8 @@ def _run(url: str) -> dict[str, Any]:
         f" through the gate {row['gate_us']:.0f} us: {row['ratio']:.2f}x (bar {BAR});"
         f" the same by select() and the ORM {row['orm_us']:.0f} us"
     )
+    for peer, us in row["peers"].items():
+        print(f"{'':11} by hand {peer} {us:.0f} us: {row['gate_us'] / us:.2f}x")
     return row
 
 
@@ -93,19 +100,25 @@ def _here() -> dict[str, Any]:
 
     tenant, teacher = access.tenant, access.actor.person
 
-    def by_hand() -> Any:
-        values = [tenant, klass, tenant, teacher, tenant, access.purpose]
-        if connection.vendor == "sqlite":  # a read needs no transaction there, and the gate takes none
-            with connection.cursor() as cursor:
-                cursor.execute(BY_HAND, values)
-                return cursor.fetchall()
-        with transaction.atomic(), connection.cursor() as cursor:
+    values = [tenant, klass, tenant, teacher, tenant, access.purpose]
+
+    def single() -> Any:
+        with connection.cursor() as cursor:
             cursor.execute(BY_HAND, values)
             return cursor.fetchall()
 
+    def in_transaction() -> Any:
+        with transaction.atomic():
+            return single()
+
+    def behind_a_wall() -> Any:
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute(f"SET LOCAL ROLE rollbook_web; SET LOCAL rollbook.tenant = '{tenant}'")
+            return single()
+
     def gate() -> Any:
-        with access.open():
-            return prepared(access, "register", register).rows(access, klass=klass)
+        return prepared(access, "register", register).rows(access, klass=klass)
 
     def orm() -> Any:
         with access.open():
@@ -117,20 +130,27 @@ def _here() -> dict[str, Any]:
             found = access.select(Person).filter(id__in=pupils).order_by("family_name", "given_name")
             return list(found.values_list("id", "given_name", "family_name", "grades"))
 
-    assert by_hand() == gate() == orm() and len(by_hand()) == CLASS_SIZE
-    hand_us, gate_us = _interleaved([by_hand, gate], ROUNDS)
+    # On SQLite a read needs no transaction, and the gate takes none.
+    postgres = connection.vendor == "postgresql"
+    by_hand = in_transaction if postgres else single
+    peers = {"behind a wall of its own": behind_a_wall, "in one bare SELECT": single} if postgres else {}
+    every = [by_hand, gate, *peers.values()]
+    assert all(run() == orm() for run in every) and len(orm()) == CLASS_SIZE
+    hand_us, gate_us, *peer_us = _interleaved(every, ROUNDS)
     (orm_us,) = _interleaved([orm], ROUNDS // 10)
     return {
         "database": connection.vendor, "rows": CLASS_SIZE, "by_hand_us": hand_us, "gate_us": gate_us,
-        "ratio": gate_us / hand_us, "bar": BAR, "orm_us": orm_us,
+        "ratio": gate_us / hand_us, "bar": BAR, "orm_us": orm_us, "peers": dict(zip(peers, peer_us, strict=True)),
     }  # fmt: skip
 
 
 def _interleaved(runs: list[Callable[[], Any]], rounds: int) -> list[float]:
-    """The median time of each in microseconds, taken turn by turn."""
+    """The median time of each in microseconds, taken turn by turn; who comes after whom changes with each round."""
     times: list[list[float]] = [[] for _ in runs]
+    both = list(zip(runs, times, strict=True))
     for n in range(rounds + 50):
-        for run, kept in zip(runs, times, strict=True):
+        random.shuffle(both)
+        for run, kept in both:
             begin = time.perf_counter()
             run()
             if n >= 50:

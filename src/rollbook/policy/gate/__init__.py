@@ -20,8 +20,8 @@ from rollbook.policy.gate.reach import Via as Via
 from rollbook.policy.gate.reach import relationship as relationship
 from rollbook.policy.gate.reach import relationships as relationships
 from rollbook.policy.gate.selection import Param as Param
-from rollbook.policy.gate.selection import prepared as prepared
 from rollbook.policy.gate.standing import role_name as role_name
+from rollbook.policy.gate.statements import prepared as prepared
 from rollbook.policy.gate.tables import Guarded as Guarded
 from rollbook.policy.gate.tables import Open as Open
 from rollbook.policy.gate.tables import UnneededExemption as UnneededExemption

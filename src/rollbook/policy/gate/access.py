@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from django.db import connection, models
@@ -95,8 +96,16 @@ class Access:
             other.actor, other.purpose, other.tenant, other.bundle.hash
         )  # fmt: skip
 
-    @property
-    def context(self) -> dict[str, Any]:
+    @cached_property
+    def shape(self) -> tuple[Any, ...]:
+        """What two accesses must share to use one prepared statement: all that is written into its text."""
+        live = tuple(
+            sorted((label, reach.select if reach else "") for label, reach in (self.live or {}).items())
+        )
+        return (self.bundle.hash, self.actor.role, self.purpose, self.limit, live)
+
+    @cached_property
+    def context(self) -> Mapping[str, Any]:
         """What predicates and row policies may ask about."""
         return {
             **self.values,

@@ -70,14 +70,20 @@ def _status() -> TransactionStatus:
 def _take(role: str, context: Mapping[str, Any]) -> None:
     """Take a role and a context for the rest of the transaction, in one round trip. What the context leaves out is
     emptied: to ask for it is an error, never an empty answer."""
-    sql = [f"SET LOCAL ROLE {literal(role)}"]
-    sql += [f"SET LOCAL rollbook.{name} = {literal(str(context.get(name, '')))}" for name in CONTEXT]
+    sql = to_stand(role, context)
     if _status() == TransactionStatus.IDLE:
-        sql.insert(0, "BEGIN")  # psycopg would send it by itself, before the first statement that it knows of
+        sql = f"BEGIN; {sql}"  # psycopg would send it by itself, before the first statement that it knows of
     with connection.wrap_database_errors:
-        result = connection.connection.pgconn.exec_("; ".join(sql).encode())
+        result = connection.connection.pgconn.exec_(sql.encode())
         if result.status != ExecStatus.COMMAND_OK:
             raise error_from_result(result)
+
+
+def to_stand(role: str, context: Mapping[str, Any]) -> str:
+    """The SQL that takes a role and a context for the rest of a transaction."""
+    sql = [f"SET LOCAL ROLE {literal(role)}"]
+    sql += [f"SET LOCAL rollbook.{name} = {literal(str(context.get(name, '')))}" for name in CONTEXT]
+    return "; ".join(sql)
 
 
 def literal(value: str) -> str:
