@@ -9,6 +9,7 @@ import os
 import random
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -33,30 +34,31 @@ def main() -> None:
         generate_oneroster(new, **size, changed=0.2, removed=0.05, added=0.05)
         for vendor in ["sqlite", *(["postgresql"] if url else [])]:
             os.environ["ROLLBOOK_DATABASE_URL"] = url if vendor == "postgresql" else ""
-            with scratch(vendor, folder / vendor) as env:
-                run(vendor, old, new, env)
+            with scratch(vendor, folder / vendor) as env, killing.Nursery(env) as nursery:
+                run(vendor, old, new, nursery)
 
 
-def run(vendor: str, old: Path, new: Path, env: dict[str, str]) -> None:
+def run(vendor: str, old: Path, new: Path, nursery: killing.Nursery) -> None:
     """Fifty kills on one database, from old to new and, when new has arrived, from new to old."""
-    rosters = [killing.finish(old, env)[0]]
-    whole = killing.seconds(new, env)
-    rosters.append(killing.look(env)[0])
+    began = time.perf_counter()
+    rosters = [nursery.finish(old)[0]]
+    whole = nursery.seconds(new)
+    rosters.append(nursery.look()[0])
     assert rosters[0] != rosters[1]
     counts = {"before its end": 0, "after its end": 0, "left as it was": 0, "wholly changed": 0}
     dice, now = random.Random(5), rosters[1]
     for _ in range(TIMES):
         target = old if now == rosters[1] else new
-        killed = killing.kill_after(killing.start(target, env), dice.uniform(0, whole))
-        found = killing.look(env)[0]
+        killed = nursery.kill_after(target, dice.uniform(0, whole))
+        found = nursery.look()[0]
         assert found in rosters, f"{vendor}: a roster that is neither old nor new"
         counts["before its end" if killed else "after its end"] += 1
         counts["left as it was" if found == now else "wholly changed"] += 1
         now = found
-    assert killing.finish(old, env)[0] == rosters[0]
-    print(f"{vendor}: {TIMES} runs; killed {counts['before its end']}, already ended {counts['after its end']}; "
-          f"roster left as it was {counts['left as it was']}, wholly changed {counts['wholly changed']}, anything else"
-          " 0")  # fmt: skip
+    assert nursery.finish(old)[0] == rosters[0]
+    print(f"{vendor}: {TIMES} runs in {time.perf_counter() - began:.0f} s; killed {counts['before its end']}, already ended"
+          f" {counts['after its end']}; roster left as it was {counts['left as it was']}, wholly changed"
+          f" {counts['wholly changed']}, anything else 0", flush=True)  # fmt: skip
 
 
 if __name__ == "__main__":

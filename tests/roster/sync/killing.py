@@ -1,87 +1,134 @@
-"""A sync in its own process on a real database, to be killed: `python -m tests.roster.sync.killing BUNDLE SLUG`.
+"""Syncs in processes of their own on a real database, to be killed. Used by the test, and by the benchmark that kills fifty.
 
-Used by the test and by the benchmark that kills fifty times. The environment names the database and the data folder.
+A nursery has loaded all code and forks each of them: what is killed is a sync, not a second of imports.
 """
 
 from __future__ import annotations
 
 import hashlib
+import importlib
+import json
 import os
+import select
 import signal
 import subprocess
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
-
-def start(bundle: Path, env: dict[str, str]) -> subprocess.Popen[bytes]:
-    """The sync of a bundle in a new process."""
-    root = Path(__file__).resolve().parents[3]
-    path = os.pathsep.join([str(root / "src"), str(root)])
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.roster.sync.killing", str(bundle)], env={**os.environ, **env, "PYTHONPATH": path},
-        cwd=root, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+LOOK = "-"
 
 
-def kill_after(process: subprocess.Popen[bytes], seconds: float) -> bool:
-    """Kill -9 once it has worked for some seconds (from its first word on). Answers whether it was still at work."""
-    assert process.stdout is not None
-    process.stdout.readline()
-    time.sleep(seconds)
-    alive = process.poll() is None
-    if alive:
-        process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
-    return alive
+class Nursery:
+    """Runs syncs one after the other; the environment names the database and the data folder."""
 
+    def __init__(self, env: dict[str, str]) -> None:
+        root = Path(__file__).resolve().parents[3]
+        path = os.pathsep.join([str(root / "src"), str(root)])
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.roster.sync.killing"], env={**os.environ, **env, "PYTHONPATH": path}, cwd=root,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
+        )  # fmt: skip
+        self._line()
 
-def finish(bundle: Path, env: dict[str, str]) -> tuple[str, str]:
-    """Sync the bundle to the end. Answers as `look`, or raises RuntimeError with the state."""
-    process = start(bundle, env)
-    out = process.communicate()[0].decode().split()
-    if process.returncode or out[1] not in ("applied", "unchanged"):
-        raise RuntimeError(f"the sync ended as {out} ({process.returncode})")
-    return out[2], out[3]
+    def __enter__(self) -> Nursery:
+        return self
 
+    def __exit__(self, *_: object) -> None:
+        self.process.stdin.close()  # type: ignore[union-attr]
+        self.process.stdout.close()  # type: ignore[union-attr]
+        self.process.wait()
 
-def seconds(bundle: Path, env: dict[str, str]) -> float:
-    """How long the sync of the bundle works, from its first word to its last."""
-    process = start(bundle, env)
-    assert process.stdout is not None
-    process.stdout.readline()
-    began = time.perf_counter()
-    process.stdout.readline()
-    spent = time.perf_counter() - began
-    process.communicate()
-    return spent
+    def _line(self) -> str:
+        line: str = self.process.stdout.readline()  # type: ignore[union-attr]
+        assert line, "the nursery has died"
+        return line
 
+    def _start(self, bundle: Path | str) -> int:
+        self.process.stdin.write(f"{bundle}\n")  # type: ignore[union-attr]
+        return int(self._line())
 
-def look(env: dict[str, str]) -> tuple[str, str]:
-    """Two digests: of the roster as it stands, and of its version and events."""
-    out = start(Path("-"), env).communicate()[0].decode().split()
-    return out[2], out[3]
+    def kill_after(self, bundle: Path, seconds: float) -> bool:
+        """Start the sync of a bundle and kill -9 it after some seconds. Answers whether it was still at work."""
+        pid = self._start(bundle)
+        if not select.select([self.process.stdout.fileno()], [], [], seconds)[0]:  # type: ignore[union-attr]
+            os.kill(pid, signal.SIGKILL)
+        return bool(json.loads(self._line())["killed"])
+
+    def finish(self, bundle: Path) -> tuple[str, str]:
+        """Sync the bundle to the end. Answers as `look`, or raises RuntimeError with the state."""
+        self._start(bundle)
+        found = json.loads(self._line())
+        if found["state"] not in ("applied", "unchanged"):
+            raise RuntimeError(f"the sync ended as {found}")
+        return self.look()
+
+    def seconds(self, bundle: Path) -> float:
+        """How long the sync of the bundle works."""
+        began = time.perf_counter()
+        self._start(bundle)
+        self._line()
+        return time.perf_counter() - began
+
+    def look(self) -> tuple[str, str]:
+        """Two digests: of the roster as it stands, and of its version and events."""
+        self._start(LOOK)
+        found = json.loads(self._line())["state"].split()
+        return found[0], found[1]
 
 
 def main() -> None:
-    """Say that work begins, sync, say how it ended and what the roster is like."""
+    """The nursery: for each line of its input fork a sync of that bundle, say its number, then how it ended."""
     import django
 
     django.setup()
+    importlib.import_module("rollbook.roster.jobs")
+    _fork("migrate")
+    print("ready", flush=True)
+    for line in sys.stdin:
+        _fork(line.strip(), tell=True)
+
+
+def _fork(what: str, tell: bool = False) -> None:
+    read, write = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(read)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        code = 1
+        try:
+            os.write(write, _work(what).encode())
+            code = 0
+        except Exception:
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+    os.close(write)
+    if tell:
+        print(child, flush=True)
+    with os.fdopen(read) as out:
+        state = out.read()
+    _, status = os.waitpid(child, 0)
+    assert tell or not status
+    if tell:
+        print(json.dumps({"state": state, "killed": os.WIFSIGNALED(status)}), flush=True)
+
+
+def _work(what: str) -> str:
     from django.core.management import call_command
 
     from rollbook.roster.jobs import sync_path
     from rollbook.roster.models import Tenant
     from tests.roster.sync.school import make_tenant
 
-    call_command("migrate", verbosity=0)
-    tenant = Tenant.objects.filter(slug="killed").first() or make_tenant("killed")
-    print("working", flush=True)
-    state = "looked" if sys.argv[1] == "-" else sync_path(tenant, Path(sys.argv[1]), yes=True).state
-    print(state, flush=True)
-    print(*digests(tenant), flush=True)
+    if what == "migrate":
+        call_command("migrate", verbosity=0)
+        make_tenant("killed")
+        return ""
+    tenant = Tenant.objects.get(slug="killed")
+    return " ".join(digests(tenant)) if what == LOOK else sync_path(tenant, Path(what), yes=True).state
 
 
 def digests(tenant: Any) -> tuple[str, str]:

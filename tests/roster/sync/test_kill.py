@@ -25,13 +25,13 @@ def crowd(seed: int):
 @pytest.mark.slow
 def test_a_killed_sync_leaves_the_old_roster_or_the_new_one(tmp_path):
     old, new = crowd(1).write(tmp_path / "old"), crowd(2).write(tmp_path / "new")
-    with scratch(connection.vendor, tmp_path) as env:
-        before = killing.finish(old, env)
+    with scratch(connection.vendor, tmp_path) as env, killing.Nursery(env) as nursery:
+        before = nursery.finish(old)
         dice, killed, left = random.Random(7), 0, {before}
         for _ in range(TIMES):
-            killed += killing.kill_after(killing.start(new, env), dice.uniform(0.05, 1.5))
-            left.add(killing.look(env))
-        after = killing.finish(new, env)
+            killed += nursery.kill_after(new, dice.uniform(0.05, 1.5))
+            left.add(nursery.look())
+        after = nursery.finish(new)
         assert killed
         assert left <= {before, after}
         assert after != before
