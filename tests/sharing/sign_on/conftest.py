@@ -13,7 +13,7 @@ from django.conf import settings
 from django.test import Client
 
 from rollbook.identity.actions import SessionStore, begin
-from rollbook.identity.models import Badge, PersonAccount, SignInRules
+from rollbook.identity.models import PersonAccount, SignInRules
 from rollbook.identity.queries import person_is
 from rollbook.kernel import clock, limits
 from rollbook.policy import Audit, Disclosure, unguarded
@@ -122,24 +122,16 @@ def cookie(browser: Client) -> str:
 
 
 def signed_in_pupil(tenant: Any, person: Any) -> Client:
-    """A browser in which a pupil showed their badge."""
+    """A browser in which a pupil signed in with a picture code."""
     with unguarded("a test lets a pupil sign in", tenant=tenant.id):
         SignInRules.objects.update_or_create(tenant=tenant, defaults={"students": True, "badges": True})
         account = PersonAccount.objects.create(
             tenant=tenant, person_id=person.id, kind="student", made_by="Hana", made_at=clock.now()
         )
-        badge = Badge.objects.create(
-            tenant=tenant,
-            account=account,
-            generation=1,
-            digest="b" * 64,
-            issued_by="Hana",
-            issued_at=clock.now(),
-        )
-    who = person_is(account.id, badge.id)
+    who = person_is(account.id, None)
     assert who is not None
     session = SessionStore()
-    begin(session, who, "the tests", "badge", badge.id)
+    begin(session, who, "the tests", "picture")
     browser = Client()
     browser.cookies[settings.SESSION_COOKIE_NAME] = session.session_key or ""
     return browser

@@ -400,9 +400,9 @@ def test_behind_the_second_wall_the_whole_flow_works(yard: Yard, settings: Any) 
 # ---- A pupil.
 
 
-def test_a_pupil_with_a_badge_opens_the_app_and_keeps_no_key(yard: Yard) -> None:
+def test_a_pupil_of_low_trust_opens_the_app_and_it_keeps_no_key(yard: Yard) -> None:
     pupil = signed_in_pupil(yard.cast.tenant, yard.cast.ada)
     made = yard.swap(back_of(yard.ask(pupil, scope="openid profile school offline_access"))["code"]).json()
-    assert "refresh_token" not in made, "a badge on a shared device opens the app for now, not for a month"
+    assert "refresh_token" not in made, "a sign-in on a shared device opens the app for now, not for a month"
     told = yard.userinfo(made["access_token"]).json()
     assert (told["name"], told["roles"], told["grades"]) == ("Ada Riverstone", ["student"], ["02"])

@@ -12,7 +12,7 @@ from django.db import transaction
 from rollbook.kernel import clock
 from rollbook.kernel.errors import Invalid
 from rollbook.policy import Actor, audit, unguarded
-from rollbook.sharing.models import App, OldSecret, Token
+from rollbook.sharing.models import App, AppSignIn, OldSecret, Token
 
 LONGEST = timedelta(days=30)
 
@@ -61,6 +61,7 @@ def renew_secret(app: App, *, old_until: datetime | None = None, by: Actor | Non
         if old_until is None:
             OldSecret.objects.filter(app=app).delete()
             Token.objects.filter(app=app).delete()
+            AppSignIn.objects.filter(app=app, ended_at=None).update(ended_at=moment)
         else:
             OldSecret.objects.filter(app=app, works_until__lte=moment).delete()
             OldSecret.objects.create(

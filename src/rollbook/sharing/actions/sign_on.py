@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import hmac
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.db import transaction
 
 from rollbook.kernel import clock
-from rollbook.kernel.errors import Invalid
+from rollbook.kernel.errors import Invalid, NotFound
 from rollbook.policy import Actor, audit, unguarded
-from rollbook.sharing.models import App, AppKey, AppSignIn, SignOn
+from rollbook.sharing.actions.renewal import old_secret_until
+from rollbook.sharing.models import App, AppKey, AppSignIn, SignOn, Token
 from rollbook.sharing.queries.sign_on import Held, Relying, digest, person_of
 
 CODE, ACCESS, REFRESH = timedelta(minutes=1), timedelta(hours=1), timedelta(days=30)
+DISTRICT = timedelta(days=365)  # since it was last asked for; the agreement and the rule end it sooner
 PROTOCOLS = ("oidc", "clever", "saml", "lti")
 
 
@@ -64,6 +68,55 @@ def _check(address: str, field: str) -> None:
 def app_actor(to: Relying) -> Actor:
     """The app as whoever acts, for the audit."""
     return Actor("app", "app", to.app_id, to.name)
+
+
+def knows_secret(to: Relying, secret: str) -> bool:
+    """Whether this is the app's secret: the present one, or one before that still works."""
+    if hmac.compare_digest(to.secret_hash, digest(secret)):
+        return True
+    return old_secret_until(App(id=to.app_id, tenant_id=to.tenant_id), secret) is not None
+
+
+@dataclass(frozen=True)
+class DistrictToken:
+    """A token for the data that a whole tenant shares with an app."""
+
+    token: str
+    app_id: int
+    tenant_id: int
+    id_key: bytes
+    issued_at: datetime
+
+
+def district_token(client_id: str, secret: str, scope: str) -> DistrictToken:
+    """The token of an app's district, the same each time, as Clever's clients expect who keep it. It is derived, so
+    that only its hash is kept; another secret makes another. Raises NotFound for a wrong pair."""
+    with transaction.atomic(), unguarded("an app asks for its district's token before its tenant is known"):
+        app = App.objects.filter(client_id=client_id, stopped_at=None).first()
+        right = hmac.compare_digest(app.secret_hash if app else "0" * 64, digest(secret))
+        until = old_secret_until(app, secret) if app is not None and not right else None
+        if app is None or not (right or until):
+            raise NotFound("There is no app with this client id and secret.")
+        seed = f"district:{app.id}:{digest(secret)}".encode()
+        token = hmac.new(settings.SECRET_KEY.encode(), seed, "sha256").hexdigest()
+        moment = clock.now()
+        with unguarded("a district's token is written for its tenant", tenant=app.tenant_id):
+            ends = until or moment + DISTRICT
+            found = Token.objects.filter(digest=digest(token), app=app).first()
+            if found is None:
+                found = Token.objects.create(
+                    digest=digest(token),
+                    tenant_id=app.tenant_id,
+                    app=app,
+                    scopes=scope,
+                    issued_at=moment,
+                    expires_at=ends,
+                )
+                actor = Actor("app", "app", app.id, app.name)
+                audit(app.tenant_id, actor, "app.signed_in", "app", app.id, app.name, scopes=[scope])
+            else:
+                Token.objects.filter(digest=found.digest).update(expires_at=ends)
+    return DistrictToken(token, app.id, app.tenant_id, bytes.fromhex(app.id_key), found.issued_at)
 
 
 def begin(

@@ -27,6 +27,7 @@ from rollbook.kernel import clock, limits
 from rollbook.policy import disclose
 from rollbook.sharing.actions import keys, sign_on
 from rollbook.sharing.api.common import JSON, WRONG_TRIES, TokenError, address, body_of, origin
+from rollbook.sharing.connectors.clever import person
 from rollbook.sharing.connectors.oidc import Request, server
 from rollbook.sharing.queries.grants import Withheld
 from rollbook.sharing.queries.sign_on import CLAIMS, SCOPES, Relying, held, relying, relying_by_id, seen
@@ -305,13 +306,17 @@ def userinfo(request: HttpRequest) -> HttpResponse:
     except Withheld as withheld:
         sign_on.refused(key.tenant_id, "userinfo", withheld.code, withheld.reason, relying_by_id(key.app_id))
         return _bad_token("The school shares nothing of this person with this app.")
-    wanted = [claim for scope in key.scopes.split() for claim in SCOPES.get(scope, ())]
-    claims = found.claims(wanted)
+    to = relying_by_id(key.app_id)
+    if to and to.protocol == "clever":
+        body, claims = person.userinfo(found), [*found.claims(person.CLAIMS), "roles"]
+    else:
+        wanted = [claim for scope in key.scopes.split() for claim in SCOPES.get(scope, ())]
+        body, claims = {"sub": found.sub, **found.claims(wanted)}, list(found.claims(wanted))
     disclose(
         found.grant.access, "sign-in userinfo", found.columns(claims), [found.person],
         authorised_by=found.grant.rule_id, scope=key.scopes,
     )  # fmt: skip
-    return _json({"sub": found.sub, **claims}, Cache_Control="no-store")
+    return _json(body, Cache_Control="no-store")
 
 
 def _bad_token(because: str) -> HttpResponse:

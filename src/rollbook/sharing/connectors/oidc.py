@@ -5,7 +5,6 @@ Authlib checks the protocol (client, redirect address, scope, PKCE, prompt); the
 
 from __future__ import annotations
 
-import hmac
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -25,13 +24,13 @@ from django.http import HttpRequest, HttpResponse
 from rollbook.kernel import clock
 from rollbook.policy import disclose
 from rollbook.sharing.actions import keys, sign_on
+from rollbook.sharing.connectors.clever.person import OF_A_PERSON, names
 from rollbook.sharing.queries.grants import Withheld
 from rollbook.sharing.queries.sign_on import (
     SCOPES,
     Held,
     Relying,
     Seen,
-    digest,
     held,
     relying,
     relying_by_id,
@@ -67,7 +66,7 @@ class Client(ClientMixin):  # type: ignore[misc]  # Authlib has no types
         return redirect_uri in self.to.redirect_uris
 
     def check_client_secret(self, client_secret: str) -> bool:
-        return hmac.compare_digest(self.to.secret_hash, digest(client_secret))
+        return sign_on.knows_secret(self.to, client_secret)
 
     def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
         return (method == "none") == self.to.public
@@ -127,6 +126,7 @@ class User:
 
     seen: Seen
     key: Held
+    sub: str
 
 
 class Request(OAuth2Request):  # type: ignore[misc]
@@ -200,7 +200,7 @@ class _Identity:
         return "RS256"
 
     def generate_user_info(self, user: User, scope: str) -> dict[str, Any]:
-        return {"sub": user.seen.sub}
+        return {"sub": user.sub}
 
 
 class IdOfCode(_Identity, OpenIDCode):  # type: ignore[misc]
@@ -225,7 +225,7 @@ def user_of(key: Held, door: str) -> User | None:
         found.grant.access, f"sign-in {door}", found.columns(()), [found.person],
         authorised_by=found.grant.rule_id, scope=key.scopes,
     )  # fmt: skip
-    return User(found, key)
+    return User(found, key, names(found)[0] if to and to.protocol == "clever" else found.sub)
 
 
 class CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]
@@ -234,7 +234,9 @@ class CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]
     def create_authorization_response(self, redirect_uri: str, grant_user: Any) -> Any:
         code, asked = grant_user, self.request.payload
         params = [("code", code), *([("state", asked.state)] if asked.state else [])]
-        if self.request.client.to.protocol == "oidc":
+        if self.request.client.to.protocol == "clever":
+            params.append(("scope", " ".join(OF_A_PERSON)))
+        else:
             params.append(("iss", self.request.site))  # RFC 9207: who answers
         return 302, "", [("Location", add_params_to_uri(redirect_uri, params))]
 
@@ -305,7 +307,7 @@ class Introspect(IntrospectionEndpoint):  # type: ignore[misc]
         if found is None or client is None:
             return {"active": False}
         return {
-            "active": True, "client_id": client.client_id, "scope": token.held.scopes, "sub": found.seen.sub,
+            "active": True, "client_id": client.client_id, "scope": token.held.scopes, "sub": found.sub,
             "iat": int(token.held.issued_at.timestamp()), "exp": int(token.held.expires_at.timestamp()),
             "token_type": "Bearer",
         }  # fmt: skip
