@@ -30,6 +30,8 @@ REACHES = {
     "tenant": None,
     "teaches": (TEACHER_ROWS, PLAIN),
     "org": ({"Person", "Role", "Enrollment", "Class", "Guardianship", "Demographics"}, PLAIN | {"ClassTerm"}),
+    "own": ({"Person", "Enrollment", "Class"}, {"Org"}),
+    "guards": ({"Person", "Enrollment", "Class", "Guardianship"}, {"Org"}),
     "shared": (TEACHER_ROWS | PLAIN | {"Guardianship", "Demographics", "Ethnicity"}, set()),
 }
 BINDS_NOT = ["administrator", "dpo"]  # who keeps the record sees a restricted person
@@ -72,7 +74,7 @@ def cedar_policies(text: str) -> str:
         where = "true"
         if reaches is not None:
             by_row, whole = (json.dumps(sorted(tables)) for tables in reaches)
-            who = {"teaches": "person", "org": "org", "shared": "app"}[rule["reach"]]
+            who = {"org": "org", "shared": "app"}.get(rule["reach"], "person")
             where = (
                 f"({whole}.contains(resource.table) || ({by_row}.contains(resource.table) &&"
                 f" resource has {rule['reach']} && resource.{rule['reach']}.contains(principal.{who})))"
@@ -171,12 +173,15 @@ class Row:
     teaches: set[int] = field(default_factory=set)
     org: set[int] = field(default_factory=set)
     shared: set[int] = field(default_factory=set)
+    own: set[int] = field(default_factory=set)
+    guards: set[int] = field(default_factory=set)
     restricted: set[str] = field(default_factory=set)
 
     @property
     def entity(self) -> dict[str, Any]:
         sets = {
-            name: sorted(map(str, getattr(self, name))) for name in ("teaches", "org", "shared", "restricted")
+            name: sorted(map(str, getattr(self, name)))
+            for name in ("teaches", "org", "shared", "own", "guards", "restricted")
         }
         attrs = {"table": self.table, "tenant": str(self.tenant), **sets}
         return {"uid": {"type": "Row", "id": f"{self.db_table}/{self.id}"}, "attrs": attrs, "parents": []}
@@ -329,10 +334,28 @@ class World:
         for role in roles:
             if role.status == "active":
                 at[role.person_id] |= up[role.org_id]
+        answer_for: dict[int, set[int]] = defaultdict(set)  # person -> who guards them
+        for guard in guards:
+            answer_for[guard.child_id].add(guard.guardian_id)
+        learns: dict[int, set[int]] = defaultdict(set)  # class -> who is in it
+        for place in places:
+            if place.status == "active":
+                learns[place.klass_id].add(place.person_id)
+        pupils_of: dict[int, set[int]] = defaultdict(set)  # teacher -> who is in a class they teach
+        for klass in classes:
+            for teacher in teachers_of[klass.id]:
+                pupils_of[teacher] |= learns[klass.id]
+
+        def parents(people: set[int]) -> set[int]:
+            return {g for person in people for g in answer_for[person]}
+
         for whole in [*orgs, year, course]:
             self._add(whole, shared=live)
         for klass in classes:
-            self._add(klass, teaches=teachers_of[klass.id], org=up[klass.school_id], shared=live)
+            inside = learns[klass.id]
+            self._add(
+                klass, teaches=teachers_of[klass.id], org=up[klass.school_id], shared=live, own=inside, guards=parents(inside)
+            )  # fmt: skip
         for term in terms:
             self._add(term, teaches=teachers_of[term.klass_id], shared=live)
         for person in people:
@@ -341,6 +364,8 @@ class World:
                 teaches=taught_by[person.id],
                 org=at[person.id],
                 shared=live,
+                own={person.id} | pupils_of[person.id],
+                guards={person.id} | answer_for[person.id] | parents(pupils_of[person.id]),
                 restricted=hidden[person.id],
             )
         for role in roles:
@@ -352,10 +377,14 @@ class World:
                 teaches=teachers_of[place.klass_id],
                 org=up[place.school_id],
                 shared=live,
+                own={place.person_id},
+                guards=answer_for[place.person_id],
                 restricted=hidden[place.person_id],
             )
         for guard in guards:
-            self._add(guard, org=at[guard.child_id], shared=live, restricted=hidden[guard.child_id])
+            self._add(
+                guard, org=at[guard.child_id], shared=live, guards={guard.guardian_id}, restricted=hidden[guard.child_id]
+            )  # fmt: skip
         for row in born:
             self._add(row, org=at[row.person_id], shared=live, restricted=hidden[row.person_id])
         for special in [*ethnic, *flags]:
@@ -372,3 +401,8 @@ class World:
         busy = sorted({t for k in classes for t in teachers_of[k.id]})
         self.actors += [Who("teacher", tenant.id, person=t) for t in busy[:3]]
         self.actors += [Who("head", tenant.id, org=org.id) for org in (orgs[0], orgs[2], orgs[-1])]
+        self.actors += [
+            Who("student", tenant.id, person=p) for p in sorted(p for k in classes for p in learns[k.id])[:4]
+        ]
+        self.actors += [Who("guardian", tenant.id, person=a) for a, _ in sorted(pairs)[:4]]
+        self.actors += [Who("student", tenant.id), Who("guardian", tenant.id)]

@@ -17,7 +17,7 @@ from rollbook.policy.gate.standing import role_name
 from tests.policy.oracle import POLICY, REACHES, Oracle, Who, World, category, words
 
 PURPOSES = [*tomllib.loads(POLICY.read_text(encoding="utf-8"))["purposes"], "advertising", "curiosity"]
-ROLES = ["administrator", "dpo", "head", "teacher", "app", "guardian"]
+ROLES = ["administrator", "dpo", "head", "teacher", "app", "student", "guardian", "cook"]
 
 
 @pytest.fixture(scope="module")

@@ -94,7 +94,7 @@ def print_badges(request: Any, klass: str) -> HttpResponse:
 def _drawing(token: str) -> SafeString:
     """The token as a QR code: SVG without style, so it holds under the site's content policy."""
     code = segno.make(token, error="m", micro=False)
-    return mark_safe(code.svg_inline(border=4, omitsize=True, svgclass="qr", lineclass=None))  # noqa: S308  # made here of 30 fixed characters
+    return mark_safe(code.svg_inline(border=2, omitsize=True, svgclass="qr", lineclass=None))  # noqa: S308  # made here of 30 fixed characters
 
 
 def _spaced(token: str) -> str:

@@ -64,6 +64,44 @@ AT_ORG = relationship(
     )
 )
 
+# A pupil reaches themselves, their classes, and the names of those who teach them; a guardian the same of each child.
+_MY_CLASSES = "SELECT s.class_id FROM roster_enrollment s WHERE s.tenant_id = %s AND s.person_id = %s AND s.status = 'active'"
+_TAUGHT_BY = (
+    "SELECT t.person_id FROM roster_enrollment s JOIN roster_enrollment t ON t.tenant_id = s.tenant_id"
+    " AND t.class_id = s.class_id AND t.role = 'teacher' AND t.status = 'active' WHERE s.tenant_id = %s AND s.status = 'active' AND s.person_id"
+)
+OWN = relationship(
+    Relationship(
+        "own",
+        "themselves and those who teach them",
+        {
+            "roster.Person": Reach("id", f"SELECT %s UNION {_TAUGHT_BY} = %s", ("person", *_ME), few=True),
+            "roster.Enrollment": Reach("person_id", "SELECT %s", ("person",), few=True),
+            "roster.Class": Reach("id", _MY_CLASSES, _ME, few=True),
+            "roster.Org": None,
+        },
+    )
+)
+_CHILDREN = "SELECT g.child_id FROM roster_guardianship g WHERE g.tenant_id = %s AND g.guardian_id = %s AND g.status = 'active'"
+GUARDS = relationship(
+    Relationship(
+        "guards",
+        "their own children and those who teach them",
+        {
+            "roster.Person": Reach(
+                "id", f"SELECT %s UNION {_CHILDREN} UNION {_TAUGHT_BY} IN ({_CHILDREN})",
+                ("person", *_ME, "tenant", *_ME), few=True,
+            ),
+            "roster.Enrollment": Reach("person_id", _CHILDREN, _ME, few=True),
+            "roster.Class": Reach(
+                "id", f"{_MY_CLASSES.replace('= %s AND s.status', f'IN ({_CHILDREN}) AND s.status')}", ("tenant", *_ME), few=True
+            ),
+            "roster.Guardianship": Reach("guardian_id", "SELECT %s", ("person",), few=True),
+            "roster.Org": None,
+        },
+    )
+)  # fmt: skip
+
 
 # ---- What an operator asks at the command line.
 
