@@ -372,13 +372,15 @@ class World:
             who = role.person_id
             self._add(role, teaches=taught_by[who], org=up[role.org_id], shared=live, restricted=hidden[who])
         for place in places:
+            teaching = place.role == "teacher" and place.status == "active"
+            taught = learns[place.klass_id] if teaching else set()
             self._add(
                 place,
                 teaches=teachers_of[place.klass_id],
                 org=up[place.school_id],
                 shared=live,
-                own={place.person_id},
-                guards=answer_for[place.person_id],
+                own={place.person_id} | taught,
+                guards=answer_for[place.person_id] | parents(taught),
                 restricted=hidden[place.person_id],
             )
         for guard in guards:

@@ -36,7 +36,7 @@ FILTERS = ("person", "about", "who", "kind", "since", "until", "school")
 def home(request: Any) -> HttpResponse:
     """What waits for somebody; a teacher's classes. Pupils and guardians have a home of their own."""
     if request.who.kind != "staff":
-        return HttpResponseRedirect("/books")
+        return HttpResponseRedirect("/books" if request.who.kind == "student" else "/family")
     if request.who.role not in ("administrator", "dpo"):
         if request.who.role == "teacher":
             return render(request, "home_teacher.html", {"classes": queries.classes_of(request.access())})

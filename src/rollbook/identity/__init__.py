@@ -1,4 +1,7 @@
-"""Staff: accounts, what they are where, how they sign in and how long a sign-in lasts."""
+"""Accounts of staff and of people of the roster: how they sign in, what they are where, how long a sign-in lasts.
+
+`request.who` says who is signed in (`queries.who.Who`): account, person, tenant, kind, how, since when, with what trust.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -7,10 +10,14 @@ from rollbook.kernel.doors import front_door
 if TYPE_CHECKING:
     from rollbook.identity.actions import add_membership as add_membership
     from rollbook.identity.actions import create_account as create_account
+    from rollbook.identity.actions import direct as direct_sign_in
+    from rollbook.identity.actions import issue as issue_badges
     from rollbook.identity.actions import make_reset_link as make_reset_link
+    from rollbook.identity.actions import print_run as print_badges
     from rollbook.identity.actions import set_password as set_password
     from rollbook.identity.actions import sign_out as sign_out
     from rollbook.identity.queries import find_account as find_account
+    from rollbook.identity.rules import face as face
     from rollbook.kernel.http import signed_in as signed_in
 
 __getattr__ = front_door(__name__, __file__)

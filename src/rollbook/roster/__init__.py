@@ -12,13 +12,16 @@ if TYPE_CHECKING:
     from rollbook.roster.queries import last_applied as last_applied
     from rollbook.roster.queries import orphans as orphans
     from rollbook.roster.queries import sample_of as sample_of
+    from rollbook.roster.queries import sample_pupils as sample_pupils
     from rollbook.roster.queries import set_aside_of as set_aside_of
     from rollbook.roster.queries.ids import survivor as survivor
     from rollbook.roster.queries.people import FIRST_NAMES as FIRST_NAMES
+    from rollbook.roster.queries.people import children_of as children_of
     from rollbook.roster.queries.people import first_names as first_names
     from rollbook.roster.queries.people import names_of as names_of
     from rollbook.roster.queries.people import register as class_register
     from rollbook.roster.queries.people import school_choices as school_choices
+    from rollbook.roster.queries.people import taught_in as taught_in
     from rollbook.roster.queries.person import explains_authority as explains_authority
     from rollbook.roster.queries.standing import standing as standing
     from rollbook.roster.queries.syncs import syncs as recent_syncs

@@ -45,9 +45,11 @@ def demo(serve_: bool, port: int, as_json: bool) -> None:
     if not Tenant.objects.filter(slug=SLUG).exists():
         _make()
     sign_ins = [{**s, "password": PASSWORD} for s in _sign_ins()]
-    data = {"tenant": SLUG, "url": url, "sign_ins": sign_ins}
+    badge = _badge()
+    data = {"tenant": SLUG, "url": url, "sign_ins": sign_ins, "badge": badge}
     lines = ["", f"  Rollbook is at {url}", "", "  Sign in as (all with the password “" + PASSWORD + "”):"]
     lines += [f"    {s['email']:<34} {s['name']}, {s['role']}" for s in sign_ins]
+    lines += ["", f"  A pupil’s badge says {badge}", f"  Show it, or type it, at {url}badge"]
     lines += ["", f"  API     {url}ims/oneroster/rostering/v1p2/   token at {url}oauth/token", ""]
     show(as_json, data, "\n".join(lines))
     if serve_:
@@ -61,6 +63,20 @@ def _sign_ins() -> list[dict[str, str]]:
         {"email": "fenn@sevenhills.example", "name": "Ms Fenn", "role": "head"},
         {"email": "thistlewick@sevenhills.example", "name": "Mr Thistlewick", "role": "teacher"},
     ]
+
+
+def _badge() -> str:
+    """What the badge of one pupil says, whom Numberyard reaches; their class has badges too, as a teacher would give."""
+    from rollbook.identity import direct_sign_in, issue_badges, print_badges
+    from rollbook.policy import Actor
+    from rollbook.roster import Tenant, sample_pupils
+
+    tenant, by = Tenant.objects.get(slug=SLUG), Actor("staff", "administrator", 0, "Ms Larkspur")
+    everything = {"students": True, "badges": True, "picture_codes": True, "guardians": True}
+    direct_sign_in(tenant, by, "Public task", "Letter of 1 September, and the school’s page", **everything)
+    pupils = sample_pupils(tenant, "02")
+    issue_badges(tenant, pupils, by)
+    return print_badges(tenant, pupils[:1], by, "the demo")[pupils[0]]
 
 
 def _make() -> None:
@@ -138,7 +154,7 @@ def _accounts(tenant: Tenant) -> None:
 def _apps(tenant: Tenant) -> None:
     """Two apps. Numberyard asks for more than it gets; Storywell has an agreement and no rule yet."""
     from rollbook.policy import Actor
-    from rollbook.sharing import agree, ask_field, create_app, share
+    from rollbook.sharing import agree, ask_field, create_app, set_sign_on, share
 
     by = Actor("staff", "administrator", 0, "Ms Larkspur")
     ends_on = date.today() + timedelta(days=283)
@@ -174,6 +190,9 @@ def _apps(tenant: Tenant) -> None:
         by=by,
     )
     ask_field(numberyard, "demographics.birthDate", "To choose questions by age")
+    set_sign_on(
+        numberyard, redirect_uris=["https://numberyard.example/back"], launch_url="https://numberyard.example/start", by=by
+    )  # fmt: skip
     _reads(new.client_id, new.client_secret)
     storywell = create_app(
         tenant, "Storywell", vendor="Inkpot Books", about="read together", privacy_url="https://storywell.example/privacy",

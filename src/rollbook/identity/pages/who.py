@@ -20,6 +20,7 @@ NAVIGATION = (
     ("Sync", "/sync", ("administrator", "dpo")),
     ("Apps", "/apps", ("administrator", "dpo")),
     ("Audit", "/audit", ("administrator", "dpo")),
+    ("My apps", "/my-apps", ()),
     ("Staff", "/staff", ("administrator",)),
     ("Sign-in", "/sign-in-rules", ("administrator",)),
 )

@@ -68,15 +68,20 @@ AT_ORG = relationship(
 _MY_CLASSES = "SELECT s.class_id FROM roster_enrollment s WHERE s.tenant_id = %s AND s.person_id = %s AND s.status = 'active'"
 _TAUGHT_BY = (
     "SELECT t.person_id FROM roster_enrollment s JOIN roster_enrollment t ON t.tenant_id = s.tenant_id"
-    " AND t.class_id = s.class_id AND t.role = 'teacher' AND t.status = 'active' WHERE s.tenant_id = %s AND s.status = 'active' AND s.person_id"
+    " AND t.class_id = s.class_id AND t.role = 'teacher' AND t.status = 'active'"
+    " WHERE s.tenant_id = %s AND s.status = 'active' AND s.person_id"
 )
+_TEACHING = _TAUGHT_BY.replace("SELECT t.person_id", "SELECT t.id")
+_PLACES = "SELECT s.id FROM roster_enrollment s WHERE s.tenant_id = %s AND s.person_id"
 OWN = relationship(
     Relationship(
         "own",
         "themselves and those who teach them",
         {
             "roster.Person": Reach("id", f"SELECT %s UNION {_TAUGHT_BY} = %s", ("person", *_ME), few=True),
-            "roster.Enrollment": Reach("person_id", "SELECT %s", ("person",), few=True),
+            "roster.Enrollment": Reach(
+                "id", f"{_PLACES} = %s UNION {_TEACHING} = %s", (*_ME, *_ME), few=True
+            ),
             "roster.Class": Reach("id", _MY_CLASSES, _ME, few=True),
             "roster.Org": None,
         },
@@ -92,7 +97,10 @@ GUARDS = relationship(
                 "id", f"SELECT %s UNION {_CHILDREN} UNION {_TAUGHT_BY} IN ({_CHILDREN})",
                 ("person", *_ME, "tenant", *_ME), few=True,
             ),
-            "roster.Enrollment": Reach("person_id", _CHILDREN, _ME, few=True),
+            "roster.Enrollment": Reach(
+                "id", f"{_PLACES} IN ({_CHILDREN}) UNION {_TEACHING} IN ({_CHILDREN})",
+                ("tenant", *_ME, "tenant", *_ME), few=True,
+            ),
             "roster.Class": Reach(
                 "id", f"{_MY_CLASSES.replace('= %s AND s.status', f'IN ({_CHILDREN}) AND s.status')}", ("tenant", *_ME), few=True
             ),
@@ -155,6 +163,18 @@ def orphans() -> dict[str, int]:
             if count:
                 found[f"{table}.{column}"] = int(count)
     return found
+
+
+def sample_pupils(tenant: Tenant, grade: str) -> list[int]:
+    """The pupils of one class with somebody of this grade, for the demo's badges; that pupil first."""
+    with unguarded("the demo gives badges to a class", tenant=tenant.id):
+        first = Person.objects.filter(tenant=tenant, grades=grade, status="active").order_by("id").first()
+        if first is None:
+            raise NotFound(f"{tenant.name} has no pupil in grade {grade}.")
+        mine = Enrollment.objects.filter(tenant=tenant, status="active", role="student")
+        klass = mine.filter(person=first).values_list("klass_id", flat=True).first()
+        others = mine.filter(klass_id=klass).exclude(person=first).values_list("person_id", flat=True)
+        return [first.id, *others.order_by("id")]
 
 
 def sample_of(tenant: Tenant) -> tuple[int, int]:

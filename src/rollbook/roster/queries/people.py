@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from rollbook.kernel.errors import NotFound
 from rollbook.policy import Access
-from rollbook.roster.models import Class, Course, Enrollment, Org, Person, Role
+from rollbook.roster.models import Class, Course, Enrollment, Guardianship, Org, Person, Role
 from rollbook.roster.rules.people import SEARCH_ROLES, fold, full_name, role_name
 
 PAGE = 50
@@ -79,6 +79,32 @@ def first_names(access: Access, ids: Iterable[int]) -> dict[int, str]:
     """What people are called by, of those that the access may see."""
     rows = access.select(Person).filter(id__any=list(ids)).values_list("id", *FIRST)
     return {person: preferred or given for person, given, preferred in rows}
+
+
+def taught_in(access: Access, ids: Iterable[int]) -> list[tuple[int, str, tuple[int, ...]]]:
+    """Where these pupils are taught: (pupil, class title, who teaches it), by title."""
+    ids = list(ids)
+    inside = access.select(Enrollment).filter(status="active")
+    mine = list(
+        inside.filter(person_id__any=ids).exclude(role="teacher").values_list("person_id", "klass_id")
+    )
+    classes = {klass for _, klass in mine}
+    titles = dict(access.select(Class).filter(id__any=classes, status="active").values_list("id", "title"))
+    teach: dict[int, list[int]] = {}
+    for klass, person in (
+        inside.filter(klass_id__any=classes, role="teacher")
+        .order_by("id")
+        .values_list("klass_id", "person_id")
+    ):
+        teach.setdefault(klass, []).append(person)
+    found = [(person, titles[k], tuple(teach.get(k, ()))) for person, k in mine if k in titles]
+    return sorted(found, key=lambda line: (line[1], line[0]))
+
+
+def children_of(access: Access) -> list[int]:
+    """Whom a guardian answers for."""
+    links = access.select(Guardianship).filter(status="active").order_by("id")
+    return list(dict.fromkeys(links.values_list("child_id", flat=True)))
 
 
 def org_names(access: Access, ids: Iterable[int | None]) -> dict[int, str]:

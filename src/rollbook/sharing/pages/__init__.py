@@ -3,10 +3,15 @@
 from django.urls import path
 
 from rollbook.sharing.pages.deciding import agreement, new, request_answer, secret, stop_sharing
+from rollbook.sharing.pages.portal import books, family, mine, seen
 from rollbook.sharing.pages.ruling import history, rule, rule_preview
 from rollbook.sharing.pages.seeing import app_page, apps_list, try_it
 
 urlpatterns = [
+    path("books", books, name="books"),
+    path("books/seen", seen, name="books_seen"),
+    path("family", family, name="family"),
+    path("my-apps", mine, name="my_apps"),
     path("apps", apps_list, name="apps"),
     path("apps/new", new, name="app_new"),
     path("apps/<slug:slug>", app_page, name="app"),

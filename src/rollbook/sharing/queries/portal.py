@@ -1,0 +1,94 @@
+"""What somebody of the roster may open: the apps that they can sign in to and whose live rule reaches them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.apps import apps
+
+from rollbook.policy import Access, unguarded
+from rollbook.roster import FIRST_NAMES, first_names, names_of, taught_in
+from rollbook.sharing.models import SignOn
+from rollbook.sharing.queries.grants import Withheld, grant_for
+from rollbook.sharing.rules import FIELDS
+
+# A cover and its picture, for a child who does not read yet: always the same for one app.
+COVERS = (
+    ("maths", "math-operations-bold"), ("phonics", "text-aa-duotone"), ("reading", "book-open-text-duotone"),
+    ("science", "plant-duotone"), ("writing", "pencil-simple-duotone"), ("world", "globe-hemisphere-west-duotone"),
+    ("music", "music-notes-duotone"), ("art", "palette-duotone"),
+)  # fmt: skip
+FIRST = 8  # books on the tray; the rest stand behind "More"
+
+
+@dataclass(frozen=True)
+class Book:
+    """An app as somebody may open it. sees: the details of them that it gets, in a parent's words."""
+
+    slug: str
+    name: str
+    about: str
+    cover: str
+    icon: str
+    sees: tuple[str, ...]
+    privacy_url: str
+
+
+def books(tenant_id: int, person: int) -> list[Book]:
+    """The apps of a person, always in the same order (by name)."""
+    with unguarded(
+        "apps that people sign in to are offered to those whom their rule reaches", tenant=tenant_id
+    ):
+        rows = SignOn.objects.filter(tenant_id=tenant_id).exclude(protocol="oidc", launch_url="")
+        # A cover each in the order in which the school met the apps, so that eight of them differ and none changes.
+        found = list(enumerate(on.app for on in rows.select_related("app").order_by("app_id")))
+    return [
+        _book(app, fields, *COVERS[n % len(COVERS)])
+        for n, app in sorted(found, key=lambda pair: (pair[1].name.casefold(), pair[0]))
+        if app.stopped_at is None and (fields := _reached(app.id, person)) is not None
+    ]
+
+
+def _reached(app_id: int, person: int) -> frozenset[str] | None:
+    """What the app gets of this person now; None when its rule does not reach them, or nothing leaves."""
+    try:
+        grant = grant_for(app_id)
+    except Withheld:
+        return None
+    with grant.access.open():
+        reached = (
+            grant.access.select(apps.get_model("roster", "Person"))
+            .filter(id=person, status="active")
+            .exists()
+        )
+    return grant.fields if reached else None
+
+
+def _book(app: Any, fields: frozenset[str], cover: str, icon: str) -> Book:
+    sees = tuple(field.title for name, field in FIELDS.items() if name in fields)
+    return Book(app.slug, app.name, app.about, cover, icon, sees, app.privacy_url)
+
+
+@dataclass(frozen=True)
+class Pupil:
+    """A pupil as themselves or their guardian see them: name, classes, and who teaches them there."""
+
+    id: int
+    name: str
+    classes: tuple[str, ...]
+    teachers: tuple[str, ...]
+
+
+def pupils(access: Access, ids: list[int]) -> tuple[list[Pupil], tuple[tuple[Any, str], ...], set[int]]:
+    """These pupils, through the gate; with the columns shown and everybody whose data that is, for the log."""
+    with access.open():
+        names = first_names(access, ids)
+        places = taught_in(access, [i for i in ids if i in names])
+        teachers = names_of(access, {t for _, _, ts in places for t in ts})
+    made = []
+    for person in sorted(names, key=lambda p: (names[p].casefold(), p)):
+        mine = [(title, ts) for p, title, ts in places if p == person]
+        who = dict.fromkeys(teachers[t] for _, ts in mine for t in ts if t in teachers)
+        made.append(Pupil(person, names[person], tuple(title for title, _ in mine), tuple(who)))
+    return made, FIRST_NAMES, {*names, *teachers}
