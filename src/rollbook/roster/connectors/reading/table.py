@@ -16,6 +16,8 @@ from rollbook.roster.rules.bundle import Notice
 
 # Longest line, in bytes; a longer one means that a quote was never closed or that the file is no CSV.
 MAX_LINE = 16 * 1024 * 1024
+# Longest line for the quick parser: it parts a file among its threads by this, so a long one would leave them one part.
+USUAL_LINE = 256 * 1024
 _MARK = b"\x02"
 _NEVER = "\x03"
 _LITERAL = "\x04"
@@ -125,7 +127,7 @@ def _strict(
     # row whose unquoted comma moved every later cell would pass.
     source = (
         f"read_csv({text(_glob(path))}, auto_detect=false, header=true, delim={text(header.delimiter)}, quote='\"', "
-        f"escape='\"', strict_mode=true, nullstr={text(_NEVER)}, max_line_size={MAX_LINE}, columns={{{columns}}})"
+        f"escape='\"', strict_mode=true, nullstr={text(_NEVER)}, max_line_size={USUAL_LINE}, columns={{{columns}}})"
     )
     try:
         con.execute(
