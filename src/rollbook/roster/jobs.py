@@ -11,6 +11,7 @@ from rollbook.roster.actions import orders
 from rollbook.roster.actions import sync as syncing
 from rollbook.roster.actions.sync import Sync, Tenant
 from rollbook.roster.connectors import stage
+from rollbook.roster.rules import ReadWhole
 
 
 def sync_path(
@@ -33,7 +34,12 @@ def sync_path(
         run.step("reading", 0, 100)
         if syncing.known(run, Path(path), format):
             return run.sync
-        propose = syncing.propose(run, stage(Path(path), run.con, format=format, progress=run))
+        try:  # changed rows alone, where they suffice
+            kept = syncing.kept(run)
+            propose = syncing.propose(run, stage(Path(path), run.con, format=format, progress=run, kept=kept))
+        except ReadWhole:
+            run.anew()
+            propose = syncing.propose(run, stage(Path(path), run.con, format=format, progress=run))
         if propose.state in ("proposed", "held"):
             if not dry_run and (propose.state == "proposed" or yes):
                 syncing.apply(run)

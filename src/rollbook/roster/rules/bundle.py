@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +13,8 @@ class Staged:
     format: ``oneroster-csv`` or ``sds-csv``. version: ``1.1``, ``1.2``, ``v1``, ``v1-uk``, ``v2`` or ``v2.1``.
     sha256: over the sorted names and contents of the files, so a re-zipped bundle keeps its hash.
     source: the name of the folder or zip. kinds: what the bundle speaks about; rows of any other kind stay as they are.
+    regular: the kinds whose file was whole, regular and needed no leniency, each with what its rows' digests are of.
+    part: the kinds of which only changed rows were staged, beside those that stand unchanged (see `Kept`).
     """
 
     format: str
@@ -19,6 +22,23 @@ class Staged:
     sha256: str
     source: str
     kinds: frozenset[str]
+    regular: Mapping[str, str] = field(default_factory=dict)
+    part: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is known of the rows that the roster stands at, so that only changed rows need be read.
+
+    regular: as in `Staged`. rows: for each of these kinds the DuckDB relation of the digest and sourcedId of each row.
+    """
+
+    regular: Mapping[str, str]
+    rows: Mapping[str, str]
+
+
+class ReadWhole(Exception):
+    """The changed rows cannot be judged by themselves: the bundle is to be read whole. Never reaches a person."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """A sync is a proposal: checked, compared, shown, held where it is suspicious, applied whole, undone whole.
 
     with begin(tenant, path) as run:
-        staged = stage(path, run.con)
+        staged = stage(path, run.con)  # or only what has changed: stage(path, run.con, kept=kept(run))
         propose(run, staged)
         if run.sync.state == "proposed":
             apply(run)
@@ -24,7 +24,7 @@ from rollbook.policy import Actor, audit, unguarded
 from rollbook.roster.actions.sync import lines, proposal, writing
 from rollbook.roster.actions.sync import same as same_files
 from rollbook.roster.actions.sync.check import Checker
-from rollbook.roster.actions.sync.existing import forget_snapshots, write_snapshots
+from rollbook.roster.actions.sync.existing import forget_snapshots, kept, write_snapshots
 from rollbook.roster.actions.sync.same import known
 from rollbook.roster.actions.sync.select import select
 from rollbook.roster.actions.sync.specs import SPECS
@@ -40,8 +40,8 @@ from rollbook.roster.actions.sync.workspace import (
     supersede,
 )
 from rollbook.roster.models import Sync, Tenant
-from rollbook.roster.rules import Refused, Staged, plan
-from rollbook.roster.rules.keep import KeepError, parse_keep
+from rollbook.roster.rules import ReadWhole, Refused, Staged, plan
+from rollbook.roster.rules.keep import Keep, KeepError, parse_keep
 
 __all__ = [
     "Run",
@@ -51,6 +51,8 @@ __all__ = [
     "begin",
     "discard",
     "find",
+    "judge",
+    "kept",
     "known",
     "propose",
     "resume",
@@ -60,18 +62,20 @@ __all__ = [
 ]
 
 NOTICES = 500
-MANY = 5000  # rows created, after which the database counts its rows again
+MANY = 5000  # rows created, and a tenth of those there were: then the database counts its rows again
 
 
 def propose(run: Run, staged: Staged) -> Sync:
     """Check the staged bundle, compare it with the roster, and write the proposal into the sync's row.
 
     Afterwards the state is proposed, held (with `holds`), or unchanged. Raises Refused when the tenant's selection
-    cannot be understood.
+    cannot be understood, and ReadWhole when only changed rows were staged and do not suffice: then nothing was decided.
     """
     tenant, con = run.tenant, run.con
     tenant.refresh_from_db()
     supersede(run)
+    if staged.part and tenant.keep:
+        raise ReadWhole
     try:
         keep = parse_keep(tenant.keep or {})
     except KeepError as error:
@@ -92,24 +96,20 @@ def propose(run: Run, staged: Staged) -> Sync:
         same_files.remember(run)
         return run.sync
     with unguarded("a sync compares the bundle with the roster", tenant=tenant.id):
-        checker = Checker(con, tenant, run.folder, staged.kinds, keep.columns)
-        lines.make_tables(con)
-        checker.prepare()
-        checker.fill_schools()
-        left_out = select(con, keep, tenant, run.folder)
-        for number, spec in enumerate(SPECS.values()):
-            run.step(f"checking {spec.many}", 10 + number * 7, 100)
-            checker.check(spec)
+        checker, left_out = judge(run, staged, keep)
         run.step("planning", 90, 100)
+        proposal.stand_alone(checker)
         proposal.follow(checker)
         proposal.make_views(con)
-        tallies = proposal.tally(con, staged.kinds)
+        tallies = proposal.tally(checker)
         found = plan.holds(tallies, tenant.hold_removed_percent, tenant.hold_changed_percent)
         changes = any(t.created or t.changed or t.removed for t in tallies.values())
         told = proposal.plan_lines(con, tenant, run.folder) if changes else []
         held = [{**hold.as_json(), "people": proposal.people_of(con, hold, tenant)} for hold in found]
         lines.count_dependents(con)
         lines.store(con, run.sync, run.folder)
+        if not (tenant.keep or _has_exceptions(con)):
+            run.regular, run.part = dict(staged.regular), staged.part
     counts = proposal.counts_json(con, tallies)
     if left_out:
         counts.setdefault("person", {})["left_out"] = left_out
@@ -121,6 +121,21 @@ def propose(run: Run, staged: Staged) -> Sync:
     if state == "unchanged":
         same_files.remember(run)
     return run.sync
+
+
+def judge(run: Run, staged: Staged, keep: Keep | None = None) -> tuple[Checker, int]:
+    """Check every staged row and every reference, and compare with the roster. Also answers how many people were left out."""
+    con, tenant = run.con, run.tenant
+    keep = keep or Keep()
+    checker = Checker(con, tenant, run.folder, staged.kinds, keep.columns, staged.part)
+    lines.make_tables(con)
+    checker.prepare()
+    checker.fill_schools()
+    left_out = select(con, keep, tenant, run.folder)
+    for number, spec in enumerate(SPECS.values()):
+        run.step(f"checking {spec.many}", 10 + number * 7, 100)
+        checker.check(spec)
+    return checker, left_out
 
 
 def wait(run: Run) -> Sync:
@@ -141,14 +156,14 @@ def apply(run: Run) -> Sync:
     run.progress.step("keeping keys", 0, 1)
     try:
         if sync.counts and _has_keys(run.con):
-            write_snapshots(run.con, run.tenant, sync.id)
+            write_snapshots(run.con, run.tenant, sync.id, run.regular, run.part)
         else:
             forget_snapshots(run.tenant)
         same_files.remember(run)
     except (OSError, duckdb.Error):  # a full disk: the roster stands, and the next sync asks the database
         forget_snapshots(run.tenant)
     shutil.rmtree(spool_of(run.tenant, sync), ignore_errors=True)
-    big = [spec for entity, spec in SPECS.items() if (sync.counts.get(entity) or {}).get("created", 0) > MANY]
+    big = [spec for entity, spec in SPECS.items() if _grew(sync.counts.get(entity) or {})]
     if big:
         with unguarded("the database counts the rows of a big sync", tenant=run.tenant.id):
             writing.analyse([spec.table for spec in big])
@@ -212,6 +227,20 @@ def _notices(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
         f"SELECT {', '.join(names)} FROM s_notice ORDER BY severity, n DESC LIMIT {NOTICES}"
     ).fetchall()
     return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def _has_exceptions(con: duckdb.DuckDBPyConnection) -> bool:
+    """Whether some row is not in the roster as it stands in the files."""
+    kept_out = " UNION ALL ".join(f"SELECT 1 FROM j_{entity} WHERE act = 5" for entity in SPECS)
+    return bool(
+        con.execute(
+            f"SELECT 1 FROM problem UNION ALL SELECT 1 FROM alias UNION ALL {kept_out} LIMIT 1"
+        ).fetchone()
+    )
+
+
+def _grew(counts: dict[str, int]) -> bool:
+    return counts.get("created", 0) > max(MANY, counts.get("existing", 0) // 10)
 
 
 def _has_keys(con: duckdb.DuckDBPyConnection) -> bool:

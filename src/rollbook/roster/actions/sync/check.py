@@ -36,6 +36,7 @@ class Checker:
     """The check of one bundle against one tenant's roster.
 
     kinds: what the bundle speaks about. dropped: (kind, column) that the school does not let us store.
+    part: kinds of which only the changed rows are staged; `x_<kind>` has the sourcedIds that changed or went.
     """
 
     con: duckdb.DuckDBPyConnection
@@ -43,6 +44,7 @@ class Checker:
     folder: Path
     kinds: frozenset[str]
     dropped: frozenset[tuple[str, str]] = frozenset()
+    part: frozenset[str] = frozenset()
     modes: dict[str, str] = field(default_factory=dict)
     owned: frozenset[str] = (
         frozenset()
@@ -106,7 +108,7 @@ class Checker:
         """Check, compare and number the rows of one kind."""
         con, entity = self.con, spec.entity
         if spec.of in self.kinds or entity in TARGETS:
-            read_keys(con, spec, self.tenant, self.made_by, self.folder)
+            read_keys(con, spec, self.tenant, self.made_by, self.folder, entity in self.part)
         else:
             con.execute(f"CREATE OR REPLACE TABLE k_{entity} ({KEYS})")
         if spec.of not in self.kinds or not (self._rows(f"s_{spec.of}") or self._rows(f"k_{entity}")):
@@ -114,6 +116,11 @@ class Checker:
             self._empty(spec)
             self._live(spec)
             return
+        if entity in self.part:
+            con.execute(
+                f"CREATE OR REPLACE TABLE went_{entity} AS SELECT sid FROM x_{entity} WHERE sid NOT IN"
+                f" (SELECT sourced_id FROM s_{entity})"
+            )
         checks = self._checks(spec)
         self._cycles(spec)
         if entity == "class":
@@ -265,7 +272,9 @@ class Checker:
         entity, con = spec.entity, self.con
         if entity not in TARGETS:
             return
-        if self.modes.get(entity) == "bulk":
+        if entity in self.part:
+            stays = f"k.sid NOT IN (SELECT sid FROM j_{entity} WHERE act <> 3) AND k.sid NOT IN (SELECT sid FROM went_{entity})"
+        elif self.modes.get(entity) == "bulk":
             stays = f"k.sid IN (SELECT sid FROM aside_{entity})"
         else:
             stays = f"k.sid NOT IN (SELECT sid FROM j_{entity} WHERE act <> 3 AND sid IS NOT NULL)"
@@ -293,6 +302,16 @@ class Checker:
                 " WHERE k.active AND k.sid NOT IN (SELECT sid FROM j_ethnicity)"
             )
         con.execute(f"CREATE OR REPLACE TABLE g_{entity} (id BIGINT, reason VARCHAR)")
+        if spec.of in self.part:
+            went = f"k.sid IN (SELECT sid FROM went_{spec.of})"
+            if entity == "ethnicity":
+                went = f"({went} OR k.sid IN (SELECT sid FROM j_{spec.of})) AND k.sid NOT IN ({named})"
+            con.execute(
+                f"INSERT INTO g_{entity} SELECT k.id, 'absent' FROM k_{entity} k WHERE k.active AND {went}"
+            )
+            if entity != "ethnicity":
+                con.execute(f"INSERT INTO g_{entity} {marked}")
+            return
         if self.modes[spec.of] == "bulk":
             con.execute(
                 f"INSERT INTO g_{entity} SELECT k.id, 'absent' FROM k_{entity} k WHERE k.active AND k.sid NOT IN ({named})"
@@ -308,6 +327,18 @@ class Checker:
                 con.execute(f"INSERT INTO g_{entity} {marked}")
             return
         con.execute(f"INSERT INTO g_{entity} {marked}")
+
+    def unchanged(self, spec: Spec) -> int:
+        """How many rows of the bundle are not staged, because the roster has them as they are."""
+        if spec.of not in self.part:
+            return 0
+        if spec.kind:
+            touched = f"SELECT sid FROM x_{spec.of} UNION ALL SELECT sourced_id FROM s_{spec.of}"
+            query = f"SELECT count(*) FROM k_{spec.entity} WHERE active AND sid NOT IN ({touched})"
+        else:
+            query = f"SELECT (SELECT count(*) FROM k_{spec.entity} WHERE active) - (SELECT count(*) FROM x_{spec.entity})"
+        found = self.con.execute(query).fetchone()
+        return int(found[0]) if found else 0
 
     def _terms(self) -> None:
         """t_class: the terms of each staged class that stand, in order, and whether one was not found."""

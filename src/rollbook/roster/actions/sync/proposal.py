@@ -8,9 +8,10 @@ from typing import Any
 import duckdb
 
 from rollbook.roster.actions.sync import bulk
-from rollbook.roster.actions.sync.check import Checker
-from rollbook.roster.actions.sync.specs import SPECS, Spec
+from rollbook.roster.actions.sync.check import BY_HAND, Checker
+from rollbook.roster.actions.sync.specs import SPECS, TARGETS, Spec
 from rollbook.roster.models import Tenant
+from rollbook.roster.rules import ReadWhole
 from rollbook.roster.rules import plan as words
 
 LINES = 200  # of the plan, the biggest first
@@ -55,7 +56,8 @@ def _stands_apart(checker: Checker, spec: Spec) -> bool:
     if checker.modes.get(spec.of) != "bulk":
         return True
     one = checker.con.execute(
-        f"SELECT (SELECT count(*) FROM k_{spec.entity} WHERE active) - (SELECT count(*) FROM g_{spec.entity})"
+        f"SELECT {-checker.unchanged(spec)}"
+        f" + (SELECT count(*) FROM k_{spec.entity} WHERE active) - (SELECT count(*) FROM g_{spec.entity})"
         f" - (SELECT count(*) FROM j_{spec.entity} WHERE act = 0 OR (act = 2 AND NOT back))"
     ).fetchone()
     return bool(one and one[0])
@@ -110,18 +112,46 @@ def unspool(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
 # ---- Counting and telling.
 
 
-def tally(con: duckdb.DuckDBPyConnection, kinds: frozenset[str]) -> dict[str, words.Tally]:
+def stand_alone(checker: Checker) -> None:
+    """Raise ReadWhole where changed rows cannot be judged without the unchanged ones: something is to be said of a row,
+    or an unchanged row refers to one that goes."""
+    con, tenant = checker.con, int(checker.tenant.id)
+    if not checker.part:
+        return
+    # What was entered by hand can be referred to or not, as the files around it are whole or delta.
+    by_hand = [f"k_{kind} WHERE sid LIKE '{BY_HAND}%'" for kind in TARGETS]
+    if any(_any(con, table) for table in ("problem", "alias", "g_org", "g_session", "g_course", *by_hand)):
+        raise ReadWhole
+    for spec in SPECS.values():
+        if spec.of not in checker.part:
+            continue
+        for ref in spec.refs:
+            if not _any(con, f"g_{ref.kind}"):
+                continue
+            table = f"orphan_{spec.entity}_{ref.column}"
+            bulk.pull_ids(
+                con, f"SELECT id FROM g_{ref.kind}",
+                f"SELECT sourced_id FROM {spec.table} WHERE tenant_id = {tenant} AND status = 'active'"
+                f" AND {ref.column} IN ({{ids}})",
+                table, "sid VARCHAR", checker.folder,
+            )  # fmt: skip
+            read = f"SELECT sid FROM x_{spec.of} UNION ALL SELECT sourced_id FROM s_{spec.of}"
+            if _any(con, f"{table} WHERE sid NOT IN ({read})"):
+                raise ReadWhole
+
+
+def tally(checker: Checker) -> dict[str, words.Tally]:
     """What becomes of each kind that the bundle speaks about, or whose rows go with others."""
-    found = {}
+    con, kinds, found = checker.con, checker.kinds, {}
     for entity, spec in SPECS.items():
         acts = dict(con.execute(f"SELECT act, count(*) FROM j_{entity} GROUP BY act").fetchall())
         existing = _count(con, f"k_{entity} WHERE active")
-        removed = _count(con, f"g_{entity}")
+        removed, same = _count(con, f"g_{entity}"), checker.unchanged(spec)
         if spec.of not in kinds and not removed:
             continue
         found[entity] = words.Tally(
-            existing=existing if spec.of in kinds or existing else removed, rows=sum(acts.values()),
-            created=acts.get(1, 0), changed=acts.get(2, 0), removed=removed, unchanged=acts.get(0, 0) + acts.get(5, 0),
+            existing=existing if spec.of in kinds or existing else removed, rows=same + sum(acts.values()),
+            created=acts.get(1, 0), changed=acts.get(2, 0), removed=removed, unchanged=same + acts.get(0, 0) + acts.get(5, 0),
             set_aside=acts.get(3, 0),
         )  # fmt: skip
     return found

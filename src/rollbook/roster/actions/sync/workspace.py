@@ -42,6 +42,9 @@ class Run:
     by: Actor | None = None
     progress: Progress = field(default_factory=Silent)
     digest: str = ""  # of the bundle's bytes
+    regular: dict[str, str] = field(default_factory=dict)  # what the next sync may know its rows by (`Kept`)
+    part: frozenset[str] = frozenset()
+    on_disk: bool = False
     quiet: bool = (
         False  # inside the transaction: the row would not be seen, and on SQLite must not be written
     )
@@ -56,6 +59,13 @@ class Run:
             self.sync.step, self.sync.done = name, percent
             with unguarded("a sync says where it is", tenant=self.tenant.id):
                 Sync.objects.filter(id=self.sync.id).update(step=name, done=percent)
+
+    def anew(self) -> None:
+        """Empty the room: what was read is to be read again, in another way."""
+        self.con.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        self.con = open_duckdb(self.folder, self.on_disk)
 
     def save(self, **changes: object) -> None:
         """Set columns of the sync's row."""
@@ -117,7 +127,7 @@ def _room(
     folder = home(tenant) / f"work-{sync.id}"
     folder.mkdir(parents=True, exist_ok=True)
     con = open_duckdb(folder, on_disk)
-    run = Run(tenant, sync, con, folder, by, progress or Silent())
+    run = Run(tenant, sync, con, folder, by, progress or Silent(), on_disk=on_disk)
     before = sync.state
     try:
         yield run
@@ -143,7 +153,7 @@ def _room(
                 )  # fmt: skip
         raise
     finally:
-        con.close()
+        run.con.close()
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from rollbook.roster.connectors.oneroster_csv.manifest import Manifest, parse
 from rollbook.roster.connectors.oneroster_csv.specs import FILES, REQUIRED, UNUSED
 from rollbook.roster.connectors.reading.header import plain
-from rollbook.roster.connectors.reading.pipeline import Raw, Reader
+from rollbook.roster.connectors.reading.pipeline import DIGESTED, Raw, Reader
 from rollbook.roster.connectors.reading.source import Entry
 from rollbook.roster.connectors.reading.staging import GUARDIAN_ROLES
-from rollbook.roster.rules.bundle import Refused
+from rollbook.roster.rules.bundle import ReadWhole, Refused
 
 MANIFEST_LIMIT = 1 << 20
 
@@ -20,6 +20,8 @@ def read(reader: Reader, files: Mapping[str, Entry]) -> tuple[str, frozenset[str
     manifest = _manifest(reader, files)
     modes = _modes(reader, files, manifest)
     raws: dict[str, Raw] = {}
+    # Without roles.csv a user's row makes roles too.
+    reader.digested = DIGESTED if "roles.csv" in modes else DIGESTED - {"person"}
     for name, spec in FILES.items():
         if name not in modes:
             continue
@@ -140,6 +142,7 @@ def _check_roles(reader: Reader, raws: Mapping[str, Raw]) -> None:
 def _fill(reader: Reader, raws: Mapping[str, Raw]) -> frozenset[str]:
     con = reader.con
     kinds: set[str] = set()
+    noticed = len(reader.notices)
 
     def speaks(raw: Raw, kind: str) -> None:
         kinds.add(kind)
@@ -156,6 +159,9 @@ def _fill(reader: Reader, raws: Mapping[str, Raw]) -> frozenset[str]:
         speaks(raw, "role")
     if "enrollments.csv" in raws:
         raw = raws["enrollments.csv"]
+        # One that names no school is at the school of its class, whose row may change.
+        if con.execute(f"SELECT 1 FROM {raw.table} WHERE school_sourced_id IS NULL LIMIT 1").fetchone():
+            reader.regular.pop("enrollment", None)
         _synthesise(reader, raw, "class_sourced_id || ':' || user_sourced_id || ':' || role")
         reader.keep(raw, "enrollment")
         speaks(raw, "enrollment")
@@ -172,12 +178,23 @@ def _fill(reader: Reader, raws: Mapping[str, Raw]) -> frozenset[str]:
         if "role" in kinds:
             reader.administrators()
         if "k_agents" in users.columns:
-            reader.fill("guardianship", [_guardianship(users.table, "role" in kinds)])
+            pairs, roles = users.table, "s_role" if "role" in kinds else ""
+            if users.part:
+                pairs = "raw_agents"
+                reader.column_again(users, ("sourced_id", "k_agents"), pairs, "k_agents <> ''")
+            if "roles.csv" in raws and raws["roles.csv"].part:
+                roles = "raw_ends"
+                reader.column_again(raws["roles.csv"], ("user_sourced_id", "role"), roles, "true")
+            reader.fill("guardianship", [_guardianship(pairs, roles)])
             speaks(users, "guardianship")
         reader.keep(users, "person")
         speaks(users, "person")
     elif "role" in kinds:
         reader.administrators()
+    if len(reader.notices) > noticed:
+        if reader.part:
+            raise ReadWhole
+        reader.regular.clear()
     return frozenset(kinds)
 
 
@@ -205,13 +222,13 @@ def _roles_of_users(table: str) -> str:
     )
 
 
-def _guardianship(table: str, has_roles: bool) -> str:
+def _guardianship(table: str, roles_of: str) -> str:
     """Guardians from users.agentSourcedIds: the agent of a pupil is a guardian; the agents of a guardian are pupils."""
     roles = (
         "SELECT user_sourced_id AS id, max(role) FILTER (WHERE role IN "
         f"({', '.join(repr(r) for r in GUARDIAN_ROLES)})) AS guards, count(*) FILTER (WHERE role = 'student') AS learns "
-        "FROM s_role WHERE user_sourced_id IN (SELECT id FROM ends) GROUP BY user_sourced_id"
-        if has_roles
+        f"FROM {roles_of} WHERE user_sourced_id IN (SELECT id FROM ends) GROUP BY user_sourced_id"
+        if roles_of
         else "SELECT NULL::VARCHAR AS id, NULL::VARCHAR AS guards, 0 AS learns WHERE false"
     )
     return (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -15,12 +15,15 @@ from rollbook.kernel.progress import Progress
 from rollbook.roster.connectors.reading import clean, header, scan, staging, table
 from rollbook.roster.connectors.reading.header import FileSpec, Header, HeaderError
 from rollbook.roster.connectors.reading.source import Entry, Opened
-from rollbook.roster.rules.bundle import Notice, Refused
+from rollbook.roster.rules.bundle import Kept, Notice, ReadWhole, Refused
+
+# The kinds whose rows are known again by a digest: there are many of them, and each is judged by itself.
+DIGESTED = frozenset({"person", "role", "enrollment", "demographics"})
 
 
 @dataclass
 class Raw:
-    """One file on its way: the table it is in, and what is known of it."""
+    """One file on its way: the table it is in, and what is known of it. part: only its changed rows are in the table."""
 
     spec: FileSpec
     entry: Entry
@@ -30,6 +33,8 @@ class Raw:
     rows: int
     mode: str
     columns: frozenset[str]
+    cells: Sequence[str | None] = ()
+    part: bool = False
     look: clean.Cleaned = field(default_factory=clean.Cleaned)
     looked: tuple[clean.Column, ...] = ()
 
@@ -38,9 +43,18 @@ class Reader:
     """Reads the files of one bundle into clean tables, and collects what was noticed."""
 
     def __init__(
-        self, con: duckdb.DuckDBPyConnection, opened: Opened, progress: Progress, day_first: bool | None
+        self,
+        con: duckdb.DuckDBPyConnection,
+        opened: Opened,
+        progress: Progress,
+        day_first: bool | None,
+        kept: Kept | None = None,
     ) -> None:
         self.con = con
+        self.kept = kept
+        self.digested: frozenset[str] = frozenset()  # kinds whose reader can do with changed rows alone
+        self.regular: dict[str, str] = {}
+        self.part: set[str] = set()
         self.opened = opened
         self.progress = progress
         self.day_first = day_first
@@ -147,7 +161,23 @@ class Reader:
         select = [f"{filled.get(c, 'NULL::VARCHAR')} AS {table.name(c)}" for c in wanted]
         select += [f"nullif({c}, '') AS {c}" for c in extensions]
         select.append(f"{table.text(entry.name)}::VARCHAR AS _file")
-        loaded = table.load(self.con, entry, found, head, cells, select, name, self.opened.spool)
+        digest = ""
+        if spec.kind in self.digested and mode == "bulk":
+            known = sorted(
+                [*((c, c) for c in filled), *((f"metadata.{k}", c) for c, k in extensions.items())]
+            )
+            select.append(
+                f"md5_number_lower(concat_ws(chr(31), {', '.join(table.name(cell) for _, cell in known)})) AS _raw"
+            )
+            digest = json.dumps([key for key, _ in known])
+        part = bool(digest) and self.kept is not None and self.kept.regular.get(spec.kind) == digest
+        if part:
+            assert self.kept is not None
+            loaded = table.changed(
+                self.con, entry, found, head, cells, select, name, self.kept.rows[spec.kind], f"x_{spec.kind}"
+            )
+        else:
+            loaded = table.load(self.con, entry, found, head, cells, select, name, self.opened.spool)
         self.notices += scan.notices(entry, found)
         self.notices += head.notices
         self.notices += loaded.notices
@@ -158,12 +188,19 @@ class Reader:
                 "The file has a header and no rows.",
                 "Leave the file out if nothing is meant.",
             )
-        raw = Raw(spec, entry, found, head, name, loaded.rows, mode, frozenset(filled))
+        raw = Raw(spec, entry, found, head, name, loaded.rows, mode, frozenset(filled), cells, part)
         raw.look = clean.look(
             self.con, name, entry.name, columns,
             spaces=found.spaces, odd_spaces=found.odd_spaces or found.encoding != "utf-8", multiline=loaded.multiline,
         )  # fmt: skip
         raw.looked = tuple(columns)
+        lenient = bool(raw.look.notices or raw.look.expressions or raw.look.dates)
+        if part and lenient:  # how a column is read may rest on all its rows
+            raise ReadWhole
+        if digest and loaded.regular and loaded.rows and not loaded.notices and not lenient:
+            self.regular[spec.kind] = digest
+        if part:
+            self.part.add(spec.kind)
         if extensions:
             raw.look.expressions["metadata"] = _metadata(extensions, raw.look.expressions)
         return raw
@@ -208,6 +245,15 @@ class Reader:
         for column in sorted(raw.columns - set(staging.STAGING[kind])):
             self.con.execute(f"ALTER TABLE {raw.table} DROP COLUMN {table.name(column)}")
         self.con.execute(f"ALTER TABLE {raw.table} RENAME TO s_{kind}")
+
+    def column_again(self, raw: Raw, columns: Sequence[str], name: str, where: str) -> None:
+        """Columns of every row of a file of which only changed rows were read, as a table of its own."""
+        named = ", ".join(f"nullif({c}, '') AS {c}" for c in columns)
+        rows = table.source(raw.entry.path, raw.header, table.named(raw.cells))
+        self.con.execute(
+            f"CREATE OR REPLACE TABLE {name} AS SELECT {named}, {table.text(raw.entry.name)}::VARCHAR AS _file,"
+            f" 0::BIGINT AS _row FROM {rows} WHERE {where}"
+        )
 
     def fill(self, kind: str, selects: Iterable[str]) -> None:
         """Make the staging table of a kind from SELECTs that name their columns; a column not named is NULL."""

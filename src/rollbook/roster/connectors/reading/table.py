@@ -12,7 +12,7 @@ import duckdb
 from rollbook.roster.connectors.reading.header import Header, HeaderError
 from rollbook.roster.connectors.reading.scan import Scan, needs_rewrite, rewrite
 from rollbook.roster.connectors.reading.source import Entry
-from rollbook.roster.rules.bundle import Notice
+from rollbook.roster.rules.bundle import Notice, ReadWhole
 
 # Longest line, in bytes; a longer one means that a quote was never closed or that the file is no CSV.
 MAX_LINE = 16 * 1024 * 1024
@@ -26,12 +26,16 @@ _CUT = "\x1f"
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A raw table: columns as chosen by the caller, plus ``_row``; multiline says that a cell may hold a line break."""
+    """A raw table: columns as chosen by the caller, plus ``_row``; multiline says that a cell may hold a line break.
+
+    regular: the strict parser read all of it. rows: of the file, also where only changed ones are in the table.
+    """
 
     table: str
     rows: int
     multiline: bool
     notices: tuple[Notice, ...]
+    regular: bool = False
 
 
 def text(value: str) -> str:
@@ -59,7 +63,7 @@ def load(
     columns names each cell of the header (None = not read); select is the list of SQL expressions over these names that
     the table is made of (``_row`` is added). Raises HeaderError when the file cannot be read, naming the row.
     """
-    cells = [column or f"_skip{i}" for i, column in enumerate(columns)]
+    cells = named(columns)
     path = entry.path
     lines, tail = found.lines, _blank_tail(path)
     if needs_rewrite(found):
@@ -122,16 +126,9 @@ def _strict(
 
     None when the file is not regular, so that its rows could not be counted or read with certainty.
     """
-    columns = ", ".join(f"{text(cell)}: 'VARCHAR'" for cell in cells)
-    # A word for NULL that never occurs: with the usual one ('') the parser drops empty extra cells without a word, and a
-    # row whose unquoted comma moved every later cell would pass.
-    source = (
-        f"read_csv({text(_glob(path))}, auto_detect=false, header=true, delim={text(header.delimiter)}, quote='\"', "
-        f"escape='\"', strict_mode=true, nullstr={text(_NEVER)}, max_line_size={USUAL_LINE}, columns={{{columns}}})"
-    )
     try:
         con.execute(
-            f"CREATE TABLE {table} AS SELECT {', '.join((*select, 'NULL::BIGINT AS _row'))} FROM {source}"
+            f"CREATE TABLE {table} AS SELECT {', '.join((*select, 'NULL::BIGINT AS _row'))} FROM {source(path, header, cells)}"
         )
     except duckdb.Error as error:
         if isinstance(error, (duckdb.OutOfMemoryException, duckdb.InterruptException)):
@@ -144,7 +141,73 @@ def _strict(
         con.execute(f"DROP TABLE {table}")
         return None
     con.execute(f"UPDATE {table} SET _row = rowid + 2")
-    return Loaded(table, rows, multiline, ())
+    return Loaded(table, rows, multiline, (), regular=not multiline)
+
+
+def named(columns: Sequence[str | None]) -> list[str]:
+    """A name for each cell of the header."""
+    return [column or f"_skip{i}" for i, column in enumerate(columns)]
+
+
+def source(path: Path, header: Header, cells: Sequence[str]) -> str:
+    """The rows of a regular file as a relation; an empty cell is ''."""
+    columns = ", ".join(f"{text(cell)}: 'VARCHAR'" for cell in cells)
+    # A word for NULL that never occurs: with the usual one ('') the parser drops empty extra cells without a word, and a
+    # row whose unquoted comma moved every later cell would pass.
+    return (
+        f"read_csv({text(_glob(path))}, auto_detect=false, header=true, delim={text(header.delimiter)}, quote='\"', "
+        f"escape='\"', strict_mode=true, nullstr={text(_NEVER)}, max_line_size={USUAL_LINE}, columns={{{columns}}})"
+    )
+
+
+def changed(
+    con: duckdb.DuckDBPyConnection,
+    entry: Entry,
+    found: Scan,
+    header: Header,
+    columns: Sequence[str | None],
+    select: Sequence[str],
+    table: str,
+    kept: str,
+    gone: str,
+) -> Loaded:
+    """Read into table only the rows whose digest (``_raw``, in select) is not among the kept ones; their ``_row`` is 0.
+
+    kept: a relation of digests and sourcedIds (raw, sid). gone: the table made of the sourcedIds whose kept row the file
+    no longer holds. Raises ReadWhole where the file is not regular, or holds a row or a sourcedId twice.
+    """
+    if header.row != 1 or needs_rewrite(found):
+        raise ReadWhole
+    rows = source(entry.path, header, named(columns))
+    try:
+        # The kept rows are what is hashed, whatever the optimizer guesses of the file: it streams past them.
+        con.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
+        con.execute(
+            f"CREATE TABLE {table} AS SELECT n.*, 0::BIGINT AS _row, k.sid AS _gone"
+            f" FROM (SELECT {', '.join(select)} FROM {rows}) n FULL JOIN {kept} k ON k.raw = n._raw"
+            " WHERE n._raw IS NULL OR k.raw IS NULL"
+        )
+    except duckdb.Error as error:
+        if isinstance(error, (duckdb.OutOfMemoryException, duckdb.InterruptException)):
+            raise
+        raise ReadWhole from None
+    finally:
+        con.execute("RESET disabled_optimizers")
+    con.execute(f"CREATE OR REPLACE TABLE {gone} AS SELECT _gone AS sid FROM {table} WHERE _raw IS NULL")
+    con.execute(f"DELETE FROM {table} WHERE _raw IS NULL")
+    con.execute(f"ALTER TABLE {table} DROP COLUMN _gone")
+    before, left, fresh = _count(con, f"{kept} k"), _count(con, gone), _count(con, table)
+    count = found.lines - _blank_tail(entry.path) - 1
+    # Each line is then one row, and no row stands twice.
+    if before - left + fresh != count or _count(con, table, "sourced_id IS NULL"):
+        raise ReadWhole
+    if _count(
+        con,
+        f"{table} n",
+        f"sourced_id IN (SELECT sid FROM {kept} k) AND sourced_id NOT IN (SELECT sid FROM {gone})",
+    ):
+        raise ReadWhole
+    return Loaded(table, count, False, (), regular=True)
 
 
 def _glob(path: Path) -> str:
