@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -156,22 +157,33 @@ def _agreed(terms: dict[str, Any]) -> str:
 @click.argument("name")
 @tenant_option
 @sign_on_options
+@click.option(
+    "--metadata", type=click.Path(exists=True, dir_okay=False), default=None,
+    help="SAML: the app's own metadata, in place of the options.",
+)  # fmt: skip
 @json_option
 def sign_in_(
     name: str, slug: str, protocol: str, redirects: tuple[str, ...], logouts: tuple[str, ...], launch_url: str,
-    public: bool, as_json: bool,
+    public: bool, metadata: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Say how people sign in to an app; it replaces what was said before.
 
     \b
-    Example:
+    Examples:
       rollbook app sign-in numberyard --tenant oakfield --redirect-uri https://numberyard.example/back
+      rollbook app sign-in numberyard --tenant oakfield --metadata numberyard-saml.xml
     """
     from rollbook.sharing import set_sign_on
 
-    found = _find(find_tenant(slug).id, name)
+    found, details = _find(find_tenant(slug).id, name), {}
+    if metadata:
+        from rollbook.sharing.connectors.saml import details_of
+
+        protocol = "saml"
+        redirects, details = details_of(Path(metadata).read_text(encoding="utf-8"))
     made = set_sign_on(
-        found, protocol=protocol, redirect_uris=redirects, logout_uris=logouts, launch_url=launch_url, public=public
+        found, protocol=protocol, redirect_uris=redirects, logout_uris=logouts, launch_url=launch_url, public=public,
+        details=details,
     )  # fmt: skip
     data = {
         "app": found.slug,

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from rollbook.kernel import clock
 from rollbook.kernel.errors import Invalid, NotFound
@@ -43,7 +43,9 @@ def set_sign_on(
             _check(address, name)
     if launch_url:
         _check(launch_url, "launch_url")
-    if protocol in ("oidc", "clever") and not where["redirect_uris"]:
+    if protocol == "saml" and not (details or {}).get("entity_id"):
+        raise Invalid("The app has no entity id.", "It stands in the app's SAML metadata.", "entity_id")
+    if protocol != "lti" and not where["redirect_uris"]:
         raise Invalid("There is no address to send people back to.", "Give one or more.", "redirect_uris")
     values = {
         "tenant_id": app.tenant_id, "protocol": protocol, **where, "launch_url": launch_url, "public": public,
@@ -140,6 +142,27 @@ def begin(
         _add(made.id, to.tenant_id, "code", code, CODE, **bound)
         audit(to.tenant_id, who.actor, "sign_on.begun", "app", to.app_id, to.name, protocol=to.protocol)
     return code
+
+
+def begin_once(to: Relying, person: int, who: Any, request: str) -> bool:
+    """A person goes to an app with an answer that the browser carries. request: what names the app's request, which
+    is answered once: False when it was already. Empty for a launch, which nobody asked for."""
+    moment = clock.now()
+    try:
+        with (
+            transaction.atomic(),
+            unguarded("a person is sent to an app with an answer", tenant=to.tenant_id),
+        ):
+            made = AppSignIn.objects.create(
+                tenant_id=to.tenant_id, app_id=to.app_id, person_id=person, scopes="", began_at=moment,
+                signed_in_at=who.since or moment, amr=" ".join(who.amr), ended_at=moment,
+            )  # fmt: skip
+            if request:
+                _add(made.id, to.tenant_id, "request", request, timedelta(hours=1))
+            audit(to.tenant_id, who.actor, "sign_on.begun", "app", to.app_id, to.name, protocol=to.protocol)
+    except IntegrityError:
+        return False
+    return True
 
 
 def _add(sign_in: int, tenant: int, kind: str, secret: str, lives: timedelta, **bound: str) -> None:

@@ -12,11 +12,12 @@ from django.views.decorators.http import require_GET
 from rollbook.identity import signed_in
 from rollbook.kernel.errors import NotFound
 from rollbook.sharing.actions import sign_on
+from rollbook.sharing.api import saml
 from rollbook.sharing.api.common import origin
 from rollbook.sharing.api.oidc import may_go, withheld_page
 from rollbook.sharing.connectors.clever.person import OF_A_PERSON
 from rollbook.sharing.queries import Withheld
-from rollbook.sharing.queries.sign_on import relying_app
+from rollbook.sharing.queries.sign_on import relying_app, seen
 
 
 @require_GET
@@ -26,6 +27,8 @@ def launch(request: Any, slug: str) -> HttpResponse:
     to, who = relying_app(request.who.tenant.id, slug), request.who
     try:
         person = may_go(to, who)
+        if to.protocol == "saml":
+            return saml.launch(request, to, seen(to.app_id, person))
     except Withheld as withheld:
         return withheld_page(request, to, withheld, "launch")
     if to.protocol == "clever":  # Clever's Instant Login: a code that nobody asked for, so without state

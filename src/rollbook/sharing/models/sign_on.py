@@ -60,7 +60,7 @@ class AppKey(Guarded):
     digest = personal(models.CharField(max_length=64, primary_key=True), "account.secret", about="sign_in_id")
     tenant = tenant()
     sign_in = not_personal(models.ForeignKey(AppSignIn, on_delete=models.CASCADE, related_name="+"), LINK)
-    kind = not_personal(models.CharField(max_length=8), BOOKKEEPING)  # code | access | refresh
+    kind = not_personal(models.CharField(max_length=8), BOOKKEEPING)  # code | access | refresh | request
     redirect_uri = not_personal(models.TextField(blank=True, default=""), BOOKKEEPING)
     challenge = not_personal(models.CharField(max_length=128, blank=True, default=""), BOOKKEEPING)
     nonce = not_personal(models.TextField(blank=True, default=""), BOOKKEEPING)

@@ -14,6 +14,7 @@ from django.db.models import Q
 from rollbook.kernel import clock
 from rollbook.kernel.errors import NotFound
 from rollbook.policy import unguarded
+from rollbook.roster import Tenant
 from rollbook.sharing.models import App, AppKey, AppSignIn, SignOn
 from rollbook.sharing.queries.grants import Grant, Withheld, grant_for
 from rollbook.sharing.rules import FIELDS, seal, unseal
@@ -58,10 +59,18 @@ def relying_by_id(app_id: int) -> Relying | None:
     return _relying(Q(id=app_id))
 
 
-def relying_entity(entity_id: str) -> Relying | None:
-    """The app with this SAML entity id. One deployment knows an entity once."""
+def school_named(slug: str) -> Tenant:
+    """The tenant whose address this is. Raises NotFound."""
+    found = Tenant.objects.filter(slug=slug).first()
+    if found is None:
+        raise NotFound("There is no such school.")
+    return found
+
+
+def relying_entity(tenant_id: int, entity_id: str) -> Relying | None:
+    """The app that a tenant knows by this SAML entity id."""
     with unguarded(BEFORE):
-        rows = SignOn.objects.filter(protocol="saml").values_list("app_id", "details")
+        rows = SignOn.objects.filter(tenant_id=tenant_id, protocol="saml").values_list("app_id", "details")
         found = [app_id for app_id, details in rows if details.get("entity_id") == entity_id]
     return relying_by_id(found[0]) if found else None
 
