@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from contextlib import nullcontext
 from typing import Any
 
 from django.conf import settings
@@ -23,7 +24,7 @@ from rollbook.policy.models import Audit, Disclosure, Gap
 class _Waiting:
     __slots__ = ("done", "error", "row")
 
-    def __init__(self, row: Disclosure) -> None:
+    def __init__(self, row: tuple[Any, ...]) -> None:
         self.row, self.done = row, False
         self.error: Exception | None = None
 
@@ -51,15 +52,15 @@ def disclose(
     if connection.in_atomic_block and settings.ROLLBOOK_DURABLE_LOG:
         raise RuntimeError("disclose() inside a transaction would answer before its row is durable")
     ids = sorted(set(people))
-    row = Disclosure(
-        id=new_id(), tenant_id=access.tenant, at=clock.now(),
-        recipient_kind=access.actor.kind, recipient_id=access.actor.id, recipient=access.actor.name,
-        authorised_by=authorised_by, purpose=access.purpose, door=door, scope=scope,
-        columns=columns if isinstance(columns, str) else column_list(columns),
-        bundle=access.bundle.hash, people=idset.pack(ids), people_count=len(ids),
-        first_id=ids[0] if ids else 0, last_id=ids[-1] if ids else 0, reason=access.reason,
-    )  # fmt: skip
-    waiting = _Waiting(row)
+    row: dict[str, Any] = {
+        "id": new_id(), "tenant_id": access.tenant, "at": _AT(clock.now(), connection),
+        "recipient_kind": access.actor.kind, "recipient_id": access.actor.id, "recipient": access.actor.name,
+        "authorised_by": authorised_by, "purpose": access.purpose, "door": door, "scope": scope,
+        "columns": columns if isinstance(columns, str) else column_list(columns),
+        "bundle": access.bundle.hash, "people": _PEOPLE(idset.pack(ids), connection), "people_count": len(ids),
+        "first_id": ids[0] if ids else 0, "last_id": ids[-1] if ids else 0, "reason": access.reason,
+    }  # fmt: skip
+    waiting = _Waiting(tuple(row[name] for name in _COLUMNS))
     with _queue_lock:
         _queue.append(waiting)
     with _flush_lock:
@@ -67,7 +68,7 @@ def disclose(
             _flush()
     if waiting.error:
         raise waiting.error
-    return int(row.id)
+    return int(row["id"])
 
 
 def column_list(columns: Iterable[tuple[type[models.Model], str]]) -> str:
@@ -79,9 +80,12 @@ def _column(model: type[models.Model], attname: str) -> str:
     return str(next(f.column for f in model._meta.concrete_fields if attname in (f.attname, f.name)))
 
 
-_COLUMNS = [f.column for f in Disclosure._meta.concrete_fields]
+_COLUMNS = [str(f.column) for f in Disclosure._meta.concrete_fields]
 _INSERT = "INSERT INTO policy_disclosure ({}) VALUES ".format(", ".join(f'"{c}"' for c in _COLUMNS))
 _ROW = "(" + ", ".join(["%s"] * len(_COLUMNS)) + ")"
+# The only values that a database wants in a form of its own.
+_FIELDS = {f.name: f for f in Disclosure._meta.concrete_fields}
+_AT, _PEOPLE = (_FIELDS[name].get_db_prep_save for name in ("at", "people"))
 
 
 def _flush() -> None:
@@ -89,12 +93,12 @@ def _flush() -> None:
         batch = _queue[:]
         _queue.clear()
     try:
-        values = [
-            field.get_db_prep_save(getattr(w.row, field.attname), connection)
-            for w in batch
-            for field in Disclosure._meta.concrete_fields
-        ]
-        with transaction.atomic(), connection.cursor() as cursor:
+        values = [value for waiting in batch for value in waiting.row]
+        # Outside a transaction one statement is one, and is durable when it returns.
+        with (
+            transaction.atomic() if connection.in_atomic_block else nullcontext(),
+            connection.cursor() as cursor,
+        ):
             cursor.execute(_INSERT + ", ".join([_ROW] * len(batch)), values)
     except Exception as error:
         for waiting in batch:

@@ -10,7 +10,7 @@ import re
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
-from operator import itemgetter
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -104,7 +104,7 @@ class Shaper:
         self.reach: dict[str, array[int]] = {}
         self.refs: dict[str, dict[int, Fragment | None]] = {}
         self.voids: dict[str, Fragment] = {}
-        self.moments: dict[datetime, str] = {}
+        self.moments: dict[datetime | str, str] = {}
         self.roles: dict[Any, Fragment | None] = {}
         self.wanted: Callable[[str], bool] = asked.__contains__ if asked is not None else lambda _: True
         self.own = OBJECTS[plan.collection].sealed_as or OBJECTS[plan.collection].label
@@ -175,15 +175,15 @@ class Shaper:
         return found
 
     def _moment(self, moment: datetime | str) -> str:
-        if isinstance(moment, str):  # as SQLite keeps it, in UTC
-            return (
-                f"{moment[:10]}T{moment[11:23]}Z" if len(moment) > 19 else f"{moment[:10]}T{moment[11:]}.000Z"
-            )
         found = self.moments.get(moment)
         if found is None:
             if len(self.moments) > 10_000:
                 self.moments.clear()
-            found = self.moments[moment] = stamp(moment)
+            if not isinstance(moment, str):
+                found = stamp(moment)
+            else:  # as SQLite keeps it, in UTC
+                found = f"{moment[:10]}T{moment[11:23] if len(moment) > 19 else moment[11:] + '.000'}Z"
+            self.moments[moment] = found
         return found
 
     # ---- Objects.
@@ -207,19 +207,29 @@ class Shaper:
         ]
         blank, texts, made_of = self.blank, self.texts, self.made
         with_id, with_status, with_date = map(self.wanted, ("sourcedId", "status", "dateLastModified"))
+        moments, with_all = self.moments, with_id and with_status and with_date
         found = []
         for name, (i, row) in zip(names, here, strict=True):
-            made: dict[str, Any] = {"sourcedId": name} if with_id else {}
-            found.append(made)
-            if left and i not in rows:
-                self._fill_left(made, page, i, row)
-                continue
-            if with_status:
-                made["status"] = "active"
-            if with_date:
-                made["dateLastModified"] = self._moment(row[0])
-            made.update(blank)
-            made.update(filter(_given, zip(texts, row[2:], strict=False)))
+            if with_all and (not left or i in rows):
+                moment = moments.get(row[0]) or self._moment(row[0])
+                made: dict[str, Any] = {
+                    "sourcedId": name, "status": "active", "dateLastModified": moment, **blank,
+                }  # fmt: skip
+                found.append(made)
+            else:
+                made = {"sourcedId": name} if with_id else {}
+                found.append(made)
+                if left and i not in rows:
+                    self._fill_left(made, page, i, row)
+                    continue
+                if with_status:
+                    made["status"] = "active"
+                if with_date:
+                    made["dateLastModified"] = self._moment(row[0])
+                made.update(blank)
+            for field, value in zip(texts, row[2:], strict=False):
+                if value:
+                    made[field] = value
             for field, n, make in made_of:
                 value = make(row[n])
                 if value is not None:
@@ -333,13 +343,15 @@ class Shaper:
         yield b"]}"
 
 
-_given = itemgetter(1)
 _TO = {"course": "course", "school": "org", "user": "person", "class": "class"}
 
 
 def _codes(value: str) -> list[dict[str, str]] | None:
     if not value:
         return None
+    kind, _, code = value[1:-1].partition(":")
+    if kind and code and "},{" not in code:  # one code, as nearly always
+        return [{"type": kind, "identifier": code}]
     return [{"type": kind, "identifier": code} for kind, code in code_pairs(value)] or None
 
 
@@ -350,6 +362,7 @@ def _meta(value: str) -> dict[str, Any] | None:
     return found if isinstance(found, dict) and found else None
 
 
+@lru_cache(maxsize=4096)
 def _list(value: str) -> list[str] | None:
     return value.split(",") if value else None
 

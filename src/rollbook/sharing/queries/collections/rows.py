@@ -97,7 +97,7 @@ ROLE_COLUMNS = ("role_type", "role", "begin_date", "end_date")
 
 
 def page(grant: Grant, made: Plan, ids: Sequence[int]) -> Page:
-    """Read these rows (ids of the app's audience). One access, one transaction; a row that just left is not there."""
+    """Read these rows (ids of the app's audience), in a few statements; a row that just left is not there."""
     found = OBJECTS[made.collection]
     gone = audience(grant, found.label).gone_set
     here = [i for i in ids if i not in gone] if gone else ids
@@ -110,13 +110,12 @@ def page(grant: Grant, made: Plan, ids: Sequence[int]) -> Page:
             for part, label in _NARROWED.items()
             if part in made.parts
         }
-        with access.open():
-            asked = as_ids(here)
-            result.rows = {row[0]: row[1:] for row in _read(access, made).rows(access, ids=asked)}
-            if made.also and result.rows:
-                _add_second_table(access, made, result)
-            for part in made.parts:
-                result.parts[part] = _PARTS[part](access, made, asked, named.get(part))
+        asked = as_ids(here)
+        result.rows = {row[0]: row[1:] for row in _read(access, made).rows(access, ids=asked)}
+        if made.also and result.rows:
+            _add_second_table(access, made, result)
+        for part in made.parts:
+            result.parts[part] = _PARTS[part](access, made, asked, named.get(part))
         if made.owner:
             result.people.update([row[1] for row in result.rows.values()])
         for part in ("agents", "children of", "members", "members and primary"):
