@@ -175,7 +175,8 @@ def sign_in_(
     """
     from rollbook.sharing import set_sign_on
 
-    found, details = _find(find_tenant(slug).id, name), {}
+    found = _find(find_tenant(slug).id, name)
+    details: dict[str, Any] = {}
     if metadata:
         from rollbook.sharing.connectors.saml import details_of
 

@@ -45,7 +45,19 @@ def set_sign_on(
         _check(launch_url, "launch_url")
     if protocol == "saml" and not (details or {}).get("entity_id"):
         raise Invalid("The app has no entity id.", "It stands in the app's SAML metadata.", "entity_id")
-    if protocol != "lti" and not where["redirect_uris"]:
+    if protocol == "lti":
+        for part in ("login_url", "jwks_url", "deep_link_url"):
+            if (details or {}).get(part):
+                _check(str((details or {})[part]), part)
+        if not (details or {}).get("login_url") or not (
+            (details or {}).get("jwks_url") or (details or {}).get("jwks")
+        ):
+            raise Invalid(
+                "The app's login address or its keys are missing.",
+                "Give login_url and jwks_url.",
+                "login_url",
+            )
+    if not where["redirect_uris"]:
         raise Invalid("There is no address to send people back to.", "Give one or more.", "redirect_uris")
     values = {
         "tenant_id": app.tenant_id, "protocol": protocol, **where, "launch_url": launch_url, "public": public,

@@ -1,8 +1,8 @@
 """The doors for apps, one file for each standard."""
 
-from rollbook.sharing.api import clever, clever_sign_in, launch, oidc, oneroster, saml, scim, token
+from rollbook.sharing.api import clever, clever_sign_in, launch, lti, oidc, oneroster, saml, scim, token
 
 urlpatterns = [
     *token.urlpatterns, *oidc.urlpatterns, *oneroster.urlpatterns, *clever_sign_in.urlpatterns, *clever.urlpatterns,
-    *scim.urlpatterns, *launch.urlpatterns, *saml.urlpatterns,
+    *scim.urlpatterns, *launch.urlpatterns, *saml.urlpatterns, *lti.urlpatterns,
 ]  # fmt: skip

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET
 from rollbook.identity import signed_in
 from rollbook.kernel.errors import NotFound
 from rollbook.sharing.actions import sign_on
-from rollbook.sharing.api import saml
+from rollbook.sharing.api import lti, saml
 from rollbook.sharing.api.common import origin
 from rollbook.sharing.api.oidc import may_go, withheld_page
 from rollbook.sharing.connectors.clever.person import OF_A_PERSON
@@ -29,6 +29,8 @@ def launch(request: Any, slug: str) -> HttpResponse:
         person = may_go(to, who)
         if to.protocol == "saml":
             return saml.launch(request, to, seen(to.app_id, person))
+        if to.protocol == "lti":
+            return lti.launch(request, to, seen(to.app_id, person))
     except Withheld as withheld:
         return withheld_page(request, to, withheld, "launch")
     if to.protocol == "clever":  # Clever's Instant Login: a code that nobody asked for, so without state

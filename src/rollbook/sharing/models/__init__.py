@@ -10,5 +10,6 @@ from rollbook.sharing.models.scim import ScimGroup as ScimGroup
 from rollbook.sharing.models.scim import ScimUser as ScimUser
 from rollbook.sharing.models.sign_on import AppKey as AppKey
 from rollbook.sharing.models.sign_on import AppSignIn as AppSignIn
+from rollbook.sharing.models.sign_on import ChosenLink as ChosenLink
 from rollbook.sharing.models.sign_on import SigningKey as SigningKey
 from rollbook.sharing.models.sign_on import SignOn as SignOn

@@ -59,7 +59,9 @@ class AppKey(Guarded):
 
     digest = personal(models.CharField(max_length=64, primary_key=True), "account.secret", about="sign_in_id")
     tenant = tenant()
-    sign_in = not_personal(models.ForeignKey(AppSignIn, on_delete=models.CASCADE, related_name="+"), LINK)
+    sign_in = not_personal(
+        models.ForeignKey(AppSignIn, on_delete=models.CASCADE, related_name="+", null=True), LINK
+    )  # none for what an app itself sent, which is kept only to know it a second time
     kind = not_personal(models.CharField(max_length=8), BOOKKEEPING)  # code | access | refresh | request
     redirect_uri = not_personal(models.TextField(blank=True, default=""), BOOKKEEPING)
     challenge = not_personal(models.CharField(max_length=128, blank=True, default=""), BOOKKEEPING)
@@ -67,6 +69,23 @@ class AppKey(Guarded):
     issued_at = not_personal(models.DateTimeField(), BOOKKEEPING)
     expires_at = not_personal(models.DateTimeField(db_index=True), BOOKKEEPING)
     used_at = not_personal(models.DateTimeField(null=True), BOOKKEEPING)
+
+
+class ChosenLink(Guarded):
+    """A piece of an app that a teacher chose for a class (LTI deep linking)."""
+
+    id = not_personal(IdField(), LINK)
+    tenant = tenant()
+    app = not_personal(models.ForeignKey(App, on_delete=models.CASCADE, related_name="+"), LINK)
+    class_id = not_personal(models.BigIntegerField(), LINK)
+    title = not_personal(models.TextField(), ORGANISATION)
+    url = not_personal(models.TextField(), ORGANISATION)
+    custom = not_personal(models.JSONField(default=dict), ORGANISATION)
+    chosen_by_id = not_personal(models.BigIntegerField(), LINK)  # the teacher's row in the roster
+    chosen_at = not_personal(models.DateTimeField(), BOOKKEEPING)
+
+    class Meta(Guarded.Meta):
+        indexes = [models.Index(fields=["tenant", "app", "class_id"], name="chosen_link")]
 
 
 class SigningKey(Guarded):
