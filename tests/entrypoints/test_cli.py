@@ -174,6 +174,16 @@ def test_commitments_are_listed_with_the_tests_that_show_them() -> None:
     assert any("tests/" in t for t in rows["CLEV-2.6"]["tests"])
 
 
+def test_commitments_are_counted_by_section() -> None:
+    lines = run("commitments", "--sections")
+    assert sum(line["promises"] for line in lines) == 843
+    shown = [r for r in run("commitments") if r["tests"]]
+    assert sum(line["shown"] for line in lines) == len(shown)
+    clever = run("commitments", "--sections", "--ledger", "clever")
+    assert [line["section"] for line in clever] == list(range(10))
+    assert (clever[2]["title"], clever[2]["promises"]) == ("How We Share Your Information", 25)
+
+
 @pytest.mark.commitment("CLEV-1.7")
 def test_every_act_is_in_the_audit(oak: str) -> None:
     run("app", "create", "Numberyard", "--tenant", oak)
