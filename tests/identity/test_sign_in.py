@@ -197,3 +197,28 @@ def test_a_form_without_its_mark_is_refused(cast: Cast, address: str) -> None:
         "/sign-in", {"email": "hana@sevenhills.example", "password": PASSWORD}, REMOTE_ADDR=address
     )
     assert answer.status_code == 403 and "too old" in plain(answer)
+
+
+def test_behind_a_trusted_proxy_each_address_has_its_own_limit(
+    cast: Cast, address: str, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    settings.ROLLBOOK_TRUSTED_PROXIES = 1
+    monkeypatch.setattr(actions.accounts, "check_password", lambda *_: False)
+    far, near = next(_addresses), next(_addresses)
+
+    def tried(client: str, email: str, trusted: int = 1) -> int:
+        settings.ROLLBOOK_TRUSTED_PROXIES = trusted
+        form = {"email": email, "password": "wrong"}
+        answer = Client().post("/sign-in", form, REMOTE_ADDR=address, headers={"x-forwarded-for": client})
+        return int(answer.status_code)
+
+    for n in range(rules.PER_ADDRESS):
+        assert tried(far, f"x{n}@sevenhills.example") == 422
+    assert tried(far, "more@sevenhills.example") == 429
+    assert tried(f"{near}, {far}", "more@sevenhills.example") == 429, (
+        "what the browser wrote itself does not count"
+    )
+    assert tried(near, "other@sevenhills.example") == 422
+    assert tried(far, "other@sevenhills.example", trusted=0) == 422, (
+        "not read: the proxy's own address counts"
+    )

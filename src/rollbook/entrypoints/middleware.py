@@ -7,12 +7,14 @@ import secrets
 import time
 from collections.abc import Callable
 
+from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from prometheus_client import Counter, Histogram
 
 from rollbook.kernel.errors import Invalid, NotFound, Refused
+from rollbook.kernel.proxies import client_address
 from rollbook.policy import note_gap
 
 log = logging.getLogger(__name__)
@@ -40,6 +42,12 @@ class Boundary:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        # From here on every limit and record sees the one who asks, not the proxy in between.
+        request.META["REMOTE_ADDR"] = client_address(
+            request.META.get("REMOTE_ADDR", ""),
+            request.META.get("HTTP_X_FORWARDED_FOR", ""),
+            settings.ROLLBOOK_TRUSTED_PROXIES,
+        )
         door = DOORS.get(request.path.split("/", 2)[1], "page")
         began = time.perf_counter()
         response = self.get_response(request)

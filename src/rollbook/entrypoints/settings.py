@@ -10,6 +10,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from environs import Env
 
+from rollbook.kernel.proxies import trusted_proxies
+
 env = Env()
 ROOT = Path(__file__).resolve().parents[3]
 ROLLBOOK_DATA_DIR = Path(env.str("ROLLBOOK_DATA_DIR", str(ROOT / "var"))).resolve()
@@ -84,6 +86,8 @@ ROLLBOOK_POLICY = env.str("ROLLBOOK_POLICY", "default")
 ROLLBOOK_REGION = env.str(
     "ROLLBOOK_REGION", ""
 )  # country where this deployment keeps data; "" = nobody has said
+# How many proxies stand in front, or their addresses; "" = none, and X-Forwarded-For is not read.
+ROLLBOOK_TRUSTED_PROXIES = trusted_proxies(env.str("ROLLBOOK_TRUSTED_PROXIES", ""))
 # `rollbook serve` sets this for its workers; migrations, the command line and the worker stay the owner.
 ROLLBOOK_WEB_ROLE = env.str("ROLLBOOK_WEB_ROLE", "")
 ROLLBOOK_STRICT = env.bool("ROLLBOOK_STRICT", False)  # tests: an exemption that is not needed fails

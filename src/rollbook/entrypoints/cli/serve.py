@@ -125,6 +125,20 @@ def doctor(as_json: bool) -> None:
         settings.ROLLBOOK_BASE_URL
         or "not set: addresses follow the request. Behind a proxy set ROLLBOOK_BASE_URL",
     )
+    proxies = settings.ROLLBOOK_TRUSTED_PROXIES
+    said = (
+        f"{proxies} in front; the address before them in X-Forwarded-For counts"
+        if isinstance(proxies, int)
+        else f"{', '.join(map(str, proxies))}; the first other address in X-Forwarded-For counts"
+    )
+    say(
+        "proxies",
+        True,
+        said
+        if proxies
+        else "none trusted: limits count the address that connects. Behind a proxy that is the proxy's, "
+        "for everybody together; set ROLLBOOK_TRUSTED_PROXIES to how many there are, or to their addresses",
+    )
     say(
         "region",
         True,
