@@ -9,7 +9,8 @@ import pytest
 from django.db import transaction
 
 from rollbook.kernel import clock
-from rollbook.kernel.jobs import LEASE, MAX_ATTEMPTS, enqueue, job, run_one
+from rollbook.kernel.errors import Invalid
+from rollbook.kernel.jobs import LEASE, MAX_ATTEMPTS, enqueue, gave_up, job, run_one
 from rollbook.kernel.models import Job
 
 ran: list[Any] = []
@@ -24,6 +25,29 @@ def note(tenant: int, *, text: str) -> None:
 def fail(tenant: int) -> None:
     ran.append("tried")
     raise RuntimeError("Ada Riverstone")
+
+
+@job("test.fatal")
+def fatal(tenant: int, *, text: str) -> None:
+    """Runs, and its worker dies before it can say so."""
+
+
+@gave_up("test.fatal")
+def fatal_told(tenant: int, because: str, *, text: str) -> None:
+    ran.append((tenant, because, text))
+
+
+raised: list[Exception] = []
+
+
+@job("test.raises")
+def raises(tenant: int) -> None:
+    raise raised.pop()
+
+
+@gave_up("test.raises")
+def raises_told(tenant: int, because: str) -> None:
+    ran.append((tenant, because))
 
 
 @pytest.fixture(autouse=True)
@@ -82,6 +106,28 @@ def test_a_failure_waits_longer_each_time_then_gives_up_and_keeps_no_personal_va
     assert row.state == "failed" and "Ada" not in row.error
     with clock.at(moment + timedelta(days=1)):
         assert not run_one()
+
+
+def test_a_job_that_kills_its_worker_each_time_is_given_up_and_somebody_hears() -> None:
+    made = enqueue("test.fatal", 7, text="x")
+    died = {"state": "running", "attempts": MAX_ATTEMPTS, "lease_until": clock.now()}
+    Job.objects.filter(id=made).update(**died)
+    with clock.at(clock.now() + LEASE):
+        assert run_one()
+    assert ran == [(7, "the worker died", "x")]
+    assert Job.objects.get(id=made).state == "failed"
+
+
+def test_giving_up_says_why_only_in_words_for_people() -> None:
+    for error, because in (
+        (Invalid("Another sync runs.", "Wait."), "Another sync runs. Wait."),
+        (KeyError("Ada"), "KeyError"),
+    ):
+        raised.append(error)
+        made = enqueue("test.raises", 7)
+        Job.objects.filter(id=made).update(attempts=MAX_ATTEMPTS - 1)
+        assert run_one()
+        assert ran.pop() == (7, because)
 
 
 def test_an_unknown_name_is_refused_when_it_is_queued() -> None:

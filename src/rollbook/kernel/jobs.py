@@ -6,7 +6,8 @@
     enqueue("roster.sync", tenant.id, dedupe=str(sync.id), sync_id=sync.id)
 
 `enqueue` writes in the caller's transaction: a rolled-back change leaves no job. A job whose worker died is taken
-again when its lease ends, so every job must be safe to run twice. A failed attempt waits longer each time.
+again when its lease ends, so every job must be safe to run twice. A failed attempt waits longer each time. After
+the last one whoever waits for it must hear: that is what `gave_up` is for.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Q
 
 from rollbook.kernel import clock
+from rollbook.kernel.errors import Invalid
 from rollbook.kernel.models import Job
 
 LEASE = timedelta(seconds=60)
@@ -38,6 +40,20 @@ def job(name: str) -> Callable[[F], F]:
 
     def register(function: F) -> F:
         _jobs[name] = function
+        return function
+
+    return register
+
+
+_last_words: dict[str, Callable[..., None]] = {}
+
+
+def gave_up(name: str) -> Callable[[F], F]:
+    """Register what is done when the job `name` has failed for the last time. It gets the tenant's id, in words why
+    (nothing personal), and the job's arguments."""
+
+    def register(function: F) -> F:
+        _last_words[name] = function
         return function
 
     return register
@@ -68,6 +84,9 @@ def run_one() -> bool:
     claimed = _claim()
     if claimed is None:
         return False
+    if claimed.attempts > MAX_ATTEMPTS:  # its worker died each time, perhaps of it
+        _failed(claimed, None)
+        return True
     try:
         with _heartbeat(claimed.id):
             _jobs[claimed.name](claimed.tenant_id, **claimed.args)
@@ -114,15 +133,24 @@ def _heartbeat(job_id: int) -> Iterator[None]:
         thread.join()
 
 
-def _failed(claimed: Job, error: Exception) -> None:
-    log.error("job %s %s failed: %s", claimed.name, claimed.id, type(error).__name__)
+def _failed(claimed: Job, error: Exception | None) -> None:
+    """error: what the job raised, or None when its worker died."""
+    kind = type(error).__name__ if error else "the worker died"
+    log.error("job %s %s failed: %s", claimed.name, claimed.id, kind)
     last = claimed.attempts >= MAX_ATTEMPTS
+    if last and claimed.name in _last_words:
+        # What `Invalid` says is written for people; any other message may hold a person's data.
+        because = str(error) if isinstance(error, Invalid) else kind
+        try:
+            _last_words[claimed.name](claimed.tenant_id, because, **claimed.args)
+        except Exception as worse:
+            log.error("nobody could be told that job %s failed: %s", claimed.id, type(worse).__name__)
     Job.objects.filter(id=claimed.id).update(
         state="failed" if last else "queued",
-        run_after=clock.now() + timedelta(seconds=5 * 3**claimed.attempts),
+        run_after=clock.now() + timedelta(seconds=5 * 3 ** min(claimed.attempts, MAX_ATTEMPTS)),
         lease_until=None,
         finished_at=clock.now() if last else None,
-        error=f"{type(error).__name__}"[:500],
+        error=kind[:500],
     )
 
 

@@ -6,6 +6,7 @@ import csv
 import io
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -14,6 +15,7 @@ from django.test import Client
 from rollbook.kernel import jobs
 from rollbook.kernel.models import Job
 from rollbook.policy import Audit, Disclosure, unguarded
+from rollbook.roster.actions.sync.workspace import one_at_a_time
 from rollbook.roster.models import Person, Sync, Tenant
 from tests.roster.sync.school import School, get, make_tenant, puddlebrook
 from tests.staff import desk, plain
@@ -231,3 +233,44 @@ def test_settings_that_make_no_sense_are_refused(
     assert answer.status_code == 422 and 'role="alert"' in answer.content.decode()
     tenant.refresh_from_db()
     assert (tenant.hold_removed_percent, tenant.keep) == (10.0, {})
+
+
+def last_try() -> None:
+    """The worker takes the waiting job for the last time."""
+    Job.objects.filter(state="queued").update(attempts=jobs.MAX_ATTEMPTS - 1)
+    assert jobs.run_one()
+
+
+def test_an_upload_that_cannot_be_read_ends_as_a_failed_sync_that_the_page_names(
+    tenant: Tenant, administrator: Client, tmp_path: Path, settings: Any
+) -> None:
+    name = shutil.make_archive(str(tmp_path / "school"), "zip", puddlebrook().write(tmp_path / "b"))
+    file = SimpleUploadedFile("export of June.zip", Path(name).read_bytes(), "application/zip")
+    begun = administrator.post("/sync/upload", {"file": file})["Location"]
+    with one_at_a_time(tenant):  # another sync runs all the while
+        last_try()
+    door = administrator.get(begun)["Location"]
+    page = plain(administrator.get(door))
+    assert "Failed" in page and "could not be read in 5 tries" in page and "export of June.zip" in page
+    assert (
+        "Another sync of this tenant is running. Wait until it has ended" in page and "Hana Larkspur" in page
+    )
+    assert "could not be read in 5 tries" in plain(administrator.get("/sync"))
+    assert "could not finish the sync export of June.zip" in plain(administrator.get("/audit"))
+    assert not list((Path(settings.ROLLBOOK_DATA_DIR) / "uploads" / str(tenant.id)).glob("*")), (
+        "no pupil's file is left"
+    )
+
+
+def test_a_proposal_that_cannot_be_applied_says_so_and_can_be_asked_again(
+    tenant: Tenant, administrator: Client, tmp_path: Path
+) -> None:
+    door = upload(administrator, puddlebrook(), tmp_path)
+    administrator.post(door, {"do": "apply"})
+    with one_at_a_time(tenant):
+        last_try()
+    page = plain(administrator.get(door))
+    assert "It could not be applied in 5 tries" in page and "Apply it" in page
+    administrator.post(door, {"do": "apply"})
+    assert jobs.run_one() and state(door) == "applied"
+    assert "could not be applied" not in plain(administrator.get(door))

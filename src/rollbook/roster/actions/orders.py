@@ -17,7 +17,7 @@ from django.db import transaction
 from rollbook.kernel import clock
 from rollbook.kernel.errors import Invalid, NotFound
 from rollbook.kernel.ids import new_id
-from rollbook.kernel.jobs import enqueue
+from rollbook.kernel.jobs import MAX_ATTEMPTS, enqueue, gave_up
 from rollbook.policy import Actor, Audit, audit, unguarded
 from rollbook.roster.models import Sync, Tenant
 from rollbook.roster.rules.keep import KeepError, parse_keep
@@ -65,6 +65,46 @@ def forget_upload(tenant_id: int, upload: int) -> None:
     shutil.rmtree(_folder(tenant_id, upload), ignore_errors=True)
 
 
+@gave_up(READ)
+def upload_failed(tenant_id: int, because: str, *, upload: str) -> None:
+    """An upload could not be read, for the last time: a failed sync says so on the page, and the file goes."""
+    found = uploaded(tenant_id, int(upload))
+    if found is not None:
+        tenant, path, by = found
+        message = (
+            f"The file could not be read in {MAX_ATTEMPTS} tries, the last time because: {because.rstrip('.')}. "
+            "Nothing has changed, and the file is deleted. Bring it in again; if that fails too, tell whoever runs Rollbook."
+        )
+        with transaction.atomic(), unguarded("an upload that cannot be read", tenant=tenant.id):
+            sync = Sync.objects.create(
+                tenant=tenant, state="failed", source=path.name, started_at=clock.now(), finished_at=clock.now(),
+                by=by.name, by_account_id=by.id, message=message, roster_version=tenant.roster_version,
+            )  # fmt: skip
+            audit(tenant.id, None, "sync.failed", "sync", sync.id, sync.source, because=because)
+    forget_upload(tenant_id, int(upload))
+
+
+@gave_up(APPLY)
+def apply_failed(tenant_id: int, because: str, *, sync_id: str) -> None:
+    """A proposal could not be applied, for the last time: its page says so."""
+    _order_failed(tenant_id, int(sync_id), "applied", because)
+
+
+@gave_up(UNDO)
+def undo_failed(tenant_id: int, because: str, *, sync_id: str) -> None:
+    """A sync could not be undone, for the last time: its page says so."""
+    _order_failed(tenant_id, int(sync_id), "undone", because)
+
+
+def _order_failed(tenant_id: int, sync_id: int, did: str, because: str) -> None:
+    tries = f"It could not be {did} in {MAX_ATTEMPTS} tries"
+    message = f"{tries}, the last time because: {because.rstrip('.')}. The roster is as it was."
+    with transaction.atomic(), unguarded("a sync that could not be applied or undone", tenant=tenant_id):
+        for sync in Sync.objects.filter(tenant_id=tenant_id, id=sync_id):
+            Sync.objects.filter(id=sync.id).update(message=message)
+            audit(tenant_id, None, "sync.failed", "sync", sync.id, sync.source, because=because)
+
+
 def _folder(tenant_id: int, upload: int) -> Path:
     return Path(settings.ROLLBOOK_DATA_DIR) / "uploads" / str(tenant_id) / str(upload)
 
@@ -82,6 +122,8 @@ def ask(tenant: Tenant, sync_id: int, what: str, by: Actor) -> None:
     verb = "sync.apply_asked" if what == APPLY else "sync.undo_asked"
     with transaction.atomic():
         audit(tenant.id, by, verb, "sync", sync.id, sync.source)
+        with unguarded("what an earlier try left to say is over", tenant=tenant.id):
+            Sync.objects.filter(id=sync.id).update(message="")
         enqueue(what, tenant.id, dedupe=str(sync.id), sync_id=str(sync.id))
 
 
