@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from rollbook.policy.records import column_list as column_list
     from rollbook.policy.records import disclose as disclose
     from rollbook.policy.records import disclosures_about as disclosures_about
+    from rollbook.policy.records import held as held
     from rollbook.policy.records import note_gap as note_gap
     from rollbook.policy.walls import verify as second_wall_problems
     from rollbook.policy.words import BOOKKEEPING as BOOKKEEPING

@@ -7,13 +7,15 @@ at the same time share one commit: the first to find the log free writes for all
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import nullcontext
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.conf import settings
 from django.db import connection, models, transaction
-from django.db.models import F
+from django.db.models import F, Q
 
 from rollbook.kernel import clock, idset
 from rollbook.kernel.ids import new_id
@@ -132,19 +134,24 @@ def note_gap(tenant: int, what: str, because: str) -> None:
 
 
 def disclosures_about(
-    access: Access, person: int, before: int | None = None, limit: int = 50
+    access: Access, people: Collection[int], before: int | None = None, limit: int = 50
 ) -> list[Disclosure]:
-    """The disclosures that held this person, newest first.
+    """The disclosures that held one human, newest first. people: the ids that stand for that human.
 
     before: only those with a smaller id (for the next page). Reads through the gate: the access needs the record.
     """
     found: list[Disclosure] = []
-    rows = access.select(Disclosure).filter(first_id__lte=person, last_id__gte=person).order_by("-id")
+    rows = access.select(Disclosure).filter(held(people)).order_by("-id")
     if before:
         rows = rows.filter(id__lt=before)
     for row in rows.iterator(chunk_size=500):
-        if person in idset.unpack(bytes(row.people)):
+        if not set(people).isdisjoint(idset.unpack(bytes(row.people))):
             found.append(row)
             if len(found) == limit:
                 break
     return found
+
+
+def held(people: Collection[int]) -> Q:
+    """A condition on disclosures that those about these people fulfil, and some others too: the set has the last word."""
+    return reduce(or_, (Q(first_id__lte=p, last_id__gte=p) for p in people), Q(id=None))

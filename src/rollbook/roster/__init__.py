@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rollbook.roster.queries import sample_of as sample_of
     from rollbook.roster.queries import sample_pupils as sample_pupils
     from rollbook.roster.queries import set_aside_of as set_aside_of
+    from rollbook.roster.queries.ids import one_and_the_same as one_and_the_same
     from rollbook.roster.queries.ids import survivor as survivor
     from rollbook.roster.queries.people import FIRST_NAMES as FIRST_NAMES
     from rollbook.roster.queries.people import children_of as children_of

@@ -9,10 +9,11 @@ from django.test import Client
 
 from rollbook.identity import find_account
 from rollbook.kernel import idset
-from rollbook.policy import Disclosure, Restriction, unguarded
+from rollbook.policy import Access, Actor, Disclosure, Restriction, bundle_for, disclose, unguarded
+from rollbook.roster.actions import identity
 from rollbook.roster.models import Identity, Person
 from tests.cast import Cast
-from tests.roster.test_identity import roster, twin
+from tests.roster.test_identity import HANA, roster, twin
 from tests.staff import desk, plain
 
 DOORS = ["/people", "/people/{ada}", "/people/{ada}/merge", "/classes", "/classes/{kestrels}"]
@@ -226,3 +227,30 @@ def test_an_administrator_of_another_tenant_sees_their_own_list(cast: Cast) -> N
     page = desk(cast.other, "administrator", "Zed Farmer").get("/people")
     assert [p.name for p in page.context["page"].rows] == ["Zed Stranger"]
     assert find_account("zed.administrator@otherside.example").name == "Zed Farmer"
+
+
+def test_who_received_a_merged_person_is_one_history_until_they_are_split_again(cast: Cast) -> None:
+    other = twin(cast)
+    numberyard = Access(
+        Actor("app", "app", 77, "Numberyard"), "learning-app", cast.tenant.id, bundle_for("default")
+    )
+    disclose(numberyard, "oneroster getAllUsers", [(Person, "email")], [cast.ada.id, cast.ivo.id])
+    disclose(numberyard, "oneroster getUser", [(Person, "phone")], [other.id])
+    disclose(numberyard, "oneroster getUser", [(Person, "grades")], [cast.ivo.id])
+    officer = desk(cast.tenant, "dpo", "Femi Inkwell")
+
+    def told(person: int) -> list[tuple[str, ...]]:
+        page = officer.get(f"/people/{person}")
+        return [line.what for line in page.context["told"] if line.app]
+
+    def lines(person: int) -> int:
+        days = officer.get(f"/audit?person={person}&kind=received").context["days"]
+        return sum(len(events) for _, events in days)
+
+    assert (told(cast.ada.id), told(other.id)) == ([("Email",)], [("Phone",)])
+    assert (lines(cast.ada.id), lines(other.id)) == (1, 1)
+    identity.merge(cast.tenant, cast.ada.id, other.id, HANA, "came back")
+    assert told(cast.ada.id) == told(other.id) == [("Phone",), ("Email",)]
+    assert lines(cast.ada.id) == lines(other.id) == 2
+    identity.split(cast.tenant, cast.ada.id, "ada2", HANA, "not the same")
+    assert (told(cast.ada.id), told(other.id)) == ([("Email",)], [("Phone",)])

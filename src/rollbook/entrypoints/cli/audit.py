@@ -22,13 +22,14 @@ def audit(slug: str, about: str | None, limit: int, as_json: bool) -> None:
     """
     from rollbook.policy import Access, Actor, Audit, Disclosure, bundle_for, disclosures_about
     from rollbook.policy import audit as record
-    from rollbook.roster import find_by_sourced_id
+    from rollbook.roster import find_by_sourced_id, one_and_the_same
 
     tenant = find_tenant(slug)
     operator = Actor("staff", "dpo", 0, "the command line")
     access = Access(operator, "protection", tenant.id, bundle_for(tenant.policy))
     if about:
-        disclosures = disclosures_about(access, find_by_sourced_id(tenant, "person", about), limit=limit)
+        same = one_and_the_same(access, find_by_sourced_id(tenant, "person", about))
+        disclosures = disclosures_about(access, same, limit=limit)
         acts = []
     else:
         disclosures = list(access.select(Disclosure).order_by("-id")[:limit])

@@ -1,8 +1,8 @@
-"""Which person an id stands for, after people were merged."""
+"""Which person an id stands for after people were merged, and which ids stand for one person."""
 
 from __future__ import annotations
 
-from rollbook.policy import unguarded
+from rollbook.policy import Access, unguarded
 from rollbook.roster.models import Identity
 
 
@@ -12,3 +12,16 @@ def survivor(tenant: int, person: int) -> int:
         merged = Identity.objects.filter(tenant_id=tenant, person_id=person, kind="merged", undone_at=None)
         into = merged.order_by("-id").values_list("other_id", flat=True).first()
     return person if into is None else int(into)
+
+
+def one_and_the_same(access: Access, person: int) -> frozenset[int]:
+    """The ids under which the records know one human: their own, and those of the people they were merged with.
+
+    For an access that may not see what happened to ids, the one that was asked for.
+    """
+    if not access.decide(Identity).allowed:
+        return frozenset({person})
+    merged = access.select(Identity).filter(kind="merged", undone_at=None)
+    into = merged.filter(person_id=person).order_by("-id").values_list("other_id", flat=True).first()
+    stands = into or person
+    return frozenset({person, stands, *merged.filter(other_id=stands).values_list("person_id", flat=True)})

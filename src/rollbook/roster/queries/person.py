@@ -24,6 +24,7 @@ from rollbook.roster.models import (
     Person,
     Role,
 )
+from rollbook.roster.queries.ids import one_and_the_same
 from rollbook.roster.queries.people import NAMES, granted, names_of, org_names
 from rollbook.roster.rules.details import GROUPS, LABELS, SILENT, door_name, in_words, kept_until
 from rollbook.roster.rules.people import full_name, listed, role_name
@@ -395,10 +396,12 @@ class DisclosureLine:
 def told_about(
     access: Access, person_id: int, before: int | None = None
 ) -> tuple[list[DisclosureLine], int | None]:
-    """Who saw or received this person's details, newest first, and the id to go on before. Empty for roles without the record."""
+    """Who saw or received this person's details, newest first, and the id to go on before. Empty for roles without
+    the record. What was told of a record that is merged with this one was told of the same human."""
     if not access.decide(Disclosure).allowed:
         return [], None
-    rows = disclosures_about(access, person_id, before=before, limit=DISCLOSURES + 1)
+    same = one_and_the_same(access, person_id)
+    rows = disclosures_about(access, same, before=before, limit=DISCLOSURES + 1)
     shown = rows[:DISCLOSURES]
     rules = {r.authorised_by for r in shown if r.authorised_by}
     words: dict[int, str] = {}
