@@ -149,7 +149,7 @@ def test_what_an_app_asked_in_vain_is_a_line_of_its_own_kind(
     assert "Reason: The agreement with Numberyard ended." in plain(administrator.get("/audit"))
     assert said not in plain(administrator.get("/")), "the desk is not flooded by an app that asks"
     rows = table(administrator.get("/audit.csv", {"kind": "asked"}))
-    assert rows[1][1:4] == ["Apps asked and received nobody’s data", "Numberyard", said]
+    assert rows[1][1:4] == ["Other calls of apps", "Numberyard", said]
 
 
 def test_the_record_narrows_to_a_person_a_colleague_a_kind_and_days(

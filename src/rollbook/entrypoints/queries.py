@@ -18,8 +18,8 @@ from django.db.models import Count
 
 from rollbook.kernel import idset
 from rollbook.kernel.errors import NotFound
-from rollbook.policy import Access, Audit, Disclosure, Gap
-from rollbook.roster import columns_in_words, door_name
+from rollbook.policy import Access, Audit, Disclosure, Gap, held
+from rollbook.roster import columns_in_words, door_name, one_and_the_same
 from rollbook.sharing import App
 
 PAGE = 50
@@ -27,7 +27,7 @@ BATCH = 200
 KINDS = {
     "look": "Staff looked",
     "received": "Apps received",
-    "asked": "Apps asked and received nobody’s data",
+    "asked": "Other calls of apps",
     "did": "Something was done",
 }
 ASKED = ("app.called", "app.refused")  # verbs of the kind "asked"
@@ -74,11 +74,13 @@ VERBS = {
     "sync.applied": "applied the sync {object}",
     "sync.apply_asked": "asked to apply the sync {object}",
     "sync.discarded": "discarded the sync {object}",
+    "sync.failed": "could not finish the sync {object}",
     "sync.settings_changed": "changed the limits of syncs",
     "sync.undo_asked": "asked to undo the sync {object}",
     "sync.undone": "undid the sync {object}",
     "sync.uploaded": "brought in the file {object}",
     "tenant.changed": "changed the settings of {object}",
+    "tenant.exported": "handed everything held of {object} to the school",
     "tenant.created": "set up {object}",
 }  # fmt: skip
 
@@ -199,8 +201,9 @@ def _disclosures(
         rows = rows.filter(recipient_kind="staff" if narrow.kind == "look" else "app")
     if narrow.who:
         rows = rows.filter(recipient__icontains=narrow.who)
-    if narrow.person:
-        rows = rows.filter(first_id__lte=narrow.person, last_id__gte=narrow.person)
+    same = one_and_the_same(access, narrow.person) if narrow.person else frozenset()
+    if same:
+        rows = rows.filter(held(same))
     columns = [
         "id",
         "at",
@@ -220,7 +223,7 @@ def _disclosures(
         count, about = row["people_count"], (row["first_id"], row["last_id"])[: row["people_count"]]
         if exact:
             people = set(idset.unpack(bytes(row["people"])))
-            if narrow.person and narrow.person not in people:
+            if same and same.isdisjoint(people):
                 continue
             if members is not None:
                 mine = sorted(people & members)
@@ -242,7 +245,8 @@ def _audits(access: Access, narrow: Narrow, before: int | None, members: set[int
     if narrow.kind:
         rows = rows.filter(verb__in=ASKED) if narrow.kind == "asked" else rows.exclude(verb__in=ASKED)
     if narrow.person:
-        rows = rows.filter(object_kind="person", object_id=narrow.person)
+        same = one_and_the_same(access, narrow.person)
+        rows = rows.filter(object_kind="person", object_id__any=sorted(same))
     if members is not None:
         rows = rows.filter(object_kind="person")
     slugs = dict(access.select(App).values_list("id", "slug"))

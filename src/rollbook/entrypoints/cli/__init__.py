@@ -86,6 +86,7 @@ def load() -> None:
         audit,
         commitments,
         demo,
+        export,
         generate,
         policy,
         serve,
