@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from django.conf import settings
 from django.test import Client
@@ -30,15 +31,24 @@ def desk(tenant: Tenant, role: str, name: str = "Hana Larkspur", **where: Any) -
     who = who_is(account.id, membership)
     assert who is not None
     session = SessionStore()
-    begin(session, who, "the tests")
+    begin(session, who, "the tests", "passkey")
     client = Client()
     client.cookies[settings.SESSION_COOKIE_NAME] = session.session_key or ""
     return client
 
 
 def plain(answer: Any) -> str:
-    """A page's text in one line, without the token that differs in each answer."""
-    return re.sub(r'name="csrfmiddlewaretoken" value="[^"]*"', "", " ".join(answer.content.decode().split()))
+    """A page's text in one line, without the token and the challenge that differ in each answer."""
+    text = " ".join(answer.content.decode().split())
+    return re.sub(r'name="(csrfmiddlewaretoken|challenge)" value="[^"]*"|data-options="[^"]*"', "", text)
+
+
+def put_off(client: Client, answer: Any) -> Any:
+    """Where a password led, the second step put off within the days of grace."""
+    if answer.status_code != 302 or not answer["Location"].startswith("/second-step"):
+        return answer
+    wanted = parse_qs(urlsplit(answer["Location"]).query)["next"][0]
+    return client.post("/second-step", {"do": "later", "next": wanted})
 
 
 def let_in(tenant: Tenant, **more: bool) -> None:

@@ -18,7 +18,7 @@ from rollbook.kernel.errors import Invalid, NotFound
 from rollbook.policy import Audit, unguarded
 from rollbook.roster.actions import identity
 from tests.cast import Cast
-from tests.staff import desk, plain
+from tests.staff import desk, plain, put_off
 
 PASSWORD, OTHER = "chalk ledger margin", "seven quiet lanterns"
 
@@ -51,7 +51,8 @@ def test_a_new_password_ends_every_other_sign_in_and_keeps_this_one(cast: Cast) 
     set_password(account, PASSWORD)
     mine, elsewhere = Client(), Client()
     for browser in (mine, elsewhere):
-        assert browser.post("/sign-in", {"email": account.email, "password": PASSWORD}).status_code == 302
+        answer = put_off(browser, browser.post("/sign-in", {"email": account.email, "password": PASSWORD}))
+        assert answer.status_code == 302
     assert client.get("/me").status_code == 302, "setting a password ended the first one"
     wrong = mine.post("/me", {"do": "password", "current": "nope", "password": OTHER})
     assert wrong.status_code == 422 and "not your password now" in plain(wrong)
@@ -71,9 +72,8 @@ def test_sign_ins_are_listed_and_one_can_be_ended(cast: Cast) -> None:
     set_password(account, PASSWORD)
     first, second = Client(), Client()
     for browser, agent in ((first, "Mozilla (Windows) Firefox/1"), (second, "Mozilla (iPad) Safari/1")):
-        browser.post(
-            "/sign-in", {"email": account.email, "password": PASSWORD}, headers={"User-Agent": agent}
-        )
+        form = {"email": account.email, "password": PASSWORD}
+        put_off(browser, browser.post("/sign-in", form, headers={"User-Agent": agent}))
     Client().get("/sign-in", headers={"User-Agent": "Mozilla (Android) Chrome/1"})
     page = first.get("/me").content.decode()
     assert "Android" not in page, "nothing is kept of, or linked to, a browser in which nobody signed in"
@@ -102,6 +102,7 @@ def test_a_reset_link_sets_a_password_once_and_signs_in(cast: Cast) -> None:
     easy = client.post(f"/reset/{token}", {"password": "new colleague"})
     assert easy.status_code == 422
     answer = client.post(f"/reset/{token}", {"password": PASSWORD})
+    assert client.post("/second-step", {"do": "later"}).status_code == 302
     assert (answer.status_code, answer["Location"]) == (302, "/")
     assert client.get("/people").status_code == 200
     assert client.get(f"/reset/{token}").status_code == 404
@@ -130,7 +131,8 @@ def test_a_role_is_given_for_a_reason_and_until_a_date_and_without_one_nothing_o
     until = clock.now() + timedelta(days=30)
     add_membership(account, cast.tenant, "dpo", reason="covers for Femi", until=until)
     client = Client()
-    assert client.post("/sign-in", form).status_code == 302 and client.get("/people").status_code == 200
+    assert put_off(client, client.post("/sign-in", form)).status_code == 302
+    assert client.get("/people").status_code == 200
     with unguarded("look"):
         given = Membership.objects.get(account=account)
         said = Audit.objects.get(verb="identity.role_given")
@@ -174,6 +176,7 @@ def test_somebody_with_two_roles_works_in_one_at_a_time(cast: Cast) -> None:
     there = add_membership(account, cast.other, "administrator")
     client = Client()
     answer = client.post("/sign-in", {"email": account.email, "password": PASSWORD, "next": "/classes"})
+    answer = put_off(client, answer)
     assert answer["Location"] == "/tenant?next=/classes"
     page = plain(client.get("/tenant?next=/classes"))
     assert "Sevenhills Trust" in page and "Otherside" in page

@@ -283,7 +283,7 @@ def test_a_wrong_a_stopped_and_a_missing_badge_look_the_same(cast: Cast, address
 def test_a_device_pauses_after_ten_failures_and_the_class_beside_it_goes_on(cast: Cast, address: str) -> None:
     let_in(cast.tenant)
     token, client = token_of(cast.tenant, cast.ada.id), Client()
-    client.get("/badge")
+    show("first", address, client)  # and the device has a number
     moment = clock.now().replace(second=5)
     with clock.at(moment):
         for _ in range(rules.PER_DEVICE):

@@ -95,7 +95,7 @@ def test_an_unknown_number_and_wrong_pictures_look_the_same_and_pause_a_device(
     code = give_code(cast.tenant, cast.ada.id, BY)
     unknown = "0000" if code.number != "0000" else "0001"
     client = Client()
-    client.get("/picture")
+    client.post("/picture", {"number": "x"}, REMOTE_ADDR=address)  # and the device has a number
     with clock.at(clock.now().replace(second=5)):
         pages = {
             re.sub(r'value="[^"]*"', "", tap(number, wrong(code.pictures), address, client).content.decode())

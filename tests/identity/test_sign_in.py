@@ -16,7 +16,7 @@ from rollbook.identity.models import Account, Session
 from rollbook.kernel import clock
 from rollbook.policy import Audit, unguarded
 from tests.cast import Cast
-from tests.staff import desk, plain
+from tests.staff import desk, plain, put_off
 
 PASSWORD = "chalk ledger margin"
 _addresses = (f"10.1.{n // 250}.{n % 250}" for n in itertools.count(1))
@@ -42,12 +42,8 @@ def sign_in(
     **more: str,
 ) -> Any:
     form = {"email": email, "password": password, **more}
-    return client.post(
-        "/sign-in",
-        form,
-        REMOTE_ADDR=address,
-        headers={"User-Agent": "Mozilla/5.0 (Windows NT 10.0) Firefox/140.0"},
-    )
+    agent = {"User-Agent": "Mozilla/5.0 (Windows NT 10.0) Firefox/140.0"}
+    return put_off(client, client.post("/sign-in", form, REMOTE_ADDR=address, headers=agent))
 
 
 def test_the_right_password_signs_in_and_is_audited(cast: Cast, address: str) -> None:

@@ -44,6 +44,7 @@ def test_a_role_is_given_with_a_reason_and_a_link_sets_the_password(cast: Cast) 
     token = re.findall(r"/reset/([\w-]+)", made)[0]
     fresh = Client()
     assert fresh.post(f"/reset/{token}", {"password": PASSWORD}).status_code == 302
+    assert fresh.post("/second-step", {"do": "later"}).status_code == 302
     assert fresh.get("/people").status_code == 200
     assert token not in plain(hana.get("/staff")), "it is shown once"
     assert hana.post("/staff", {"do": "end", "role": role_of("new@sevenhills.example")}).status_code == 302

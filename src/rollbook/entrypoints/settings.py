@@ -90,6 +90,8 @@ ROLLBOOK_REGION = env.str(
 ROLLBOOK_TRUSTED_PROXIES = trusted_proxies(env.str("ROLLBOOK_TRUSTED_PROXIES", ""))
 # `rollbook serve` sets this for its workers; migrations, the command line and the worker stay the owner.
 ROLLBOOK_WEB_ROLE = env.str("ROLLBOOK_WEB_ROLE", "")
+# A file of SHA-1 hashes in order, of passwords that were in a breach; "" looks nowhere.
+ROLLBOOK_BREACHED_PASSWORDS = env.str("ROLLBOOK_BREACHED_PASSWORDS", "")
 ROLLBOOK_STRICT = env.bool("ROLLBOOK_STRICT", False)  # tests: an exemption that is not needed fails
 ROLLBOOK_DURABLE_LOG = env.bool("ROLLBOOK_DURABLE_LOG", True)  # tests wrap everything in a transaction
 ROLLBOOK_API_RATE = env.int("ROLLBOOK_API_RATE", 6000)  # requests a minute, for each app

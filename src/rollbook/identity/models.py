@@ -19,6 +19,8 @@ class Account(Guarded):
     )  # argon2 hash
     created_at = not_personal(models.DateTimeField(), BOOKKEEPING)
     closed_at = not_personal(models.DateTimeField(null=True), BOOKKEEPING)
+    # Until when a password alone opens what needs two factors; set when it is first asked for.
+    grace_until = not_personal(models.DateTimeField(null=True), BOOKKEEPING)
 
     is_anonymous = False
     is_authenticated = True
@@ -78,6 +80,43 @@ class ResetLink(Guarded):
     created_at = not_personal(models.DateTimeField(), BOOKKEEPING)
     expires_at = not_personal(models.DateTimeField(), BOOKKEEPING)
     used_at = not_personal(models.DateTimeField(null=True), BOOKKEEPING)
+
+
+class Passkey(Guarded):
+    """A passkey (WebAuthn) of a member of staff: the public half."""
+
+    id = not_personal(IdField(), LINK)
+    account = not_personal(models.ForeignKey(Account, on_delete=models.CASCADE, related_name="+"), LINK)
+    credential = personal(models.TextField(unique=True), "account.login", about="account_id")  # base64url
+    public_key = personal(models.TextField(), "account.login", about="account_id")  # base64url
+    sign_count = not_personal(models.BigIntegerField(default=0), BOOKKEEPING)
+    name = personal(models.TextField(), "account.login", about="account_id")
+    created_at = not_personal(models.DateTimeField(), BOOKKEEPING)
+    used_at = not_personal(models.DateTimeField(null=True), BOOKKEEPING)
+
+
+class RecoveryCode(Guarded):
+    """A code that stands in for a lost passkey, once. Only its keyed hash is kept."""
+
+    id = not_personal(IdField(), LINK)
+    account = not_personal(models.ForeignKey(Account, on_delete=models.CASCADE, related_name="+"), LINK)
+    digest = personal(models.CharField(max_length=64, unique=True), "account.secret", about="account_id")
+    created_at = not_personal(models.DateTimeField(), BOOKKEEPING)
+    used_at = not_personal(models.DateTimeField(null=True), BOOKKEEPING)
+
+
+class KnownDevice(Guarded):
+    """A device that a member of staff has signed in on, so that a new one can be told of."""
+
+    id = not_personal(IdField(), LINK)
+    account = not_personal(models.ForeignKey(Account, on_delete=models.CASCADE, related_name="+"), LINK)
+    digest = personal(models.CharField(max_length=64), "account.session", about="account_id")
+    browser = personal(models.TextField(), "account.session", about="account_id")
+    first_at = not_personal(models.DateTimeField(), BOOKKEEPING)
+    told_at = not_personal(models.DateTimeField(null=True), BOOKKEEPING)
+
+    class Meta(Guarded.Meta):
+        constraints = [models.UniqueConstraint(fields=["account", "digest"], name="known_device_once")]
 
 
 def tenant() -> models.ForeignKey[object, object]:

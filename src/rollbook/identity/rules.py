@@ -52,6 +52,12 @@ ROLES = {
 }
 
 
+# Who sees more than their own classes shows two factors; a passkey that knows its holder is both.
+NEEDS_TWO = frozenset(ROLES) - {"teacher"}
+GRACE = timedelta(days=14)
+RECOVERY_CODES = 10
+CHALLENGE_SECONDS = 300
+
 # What people of the roster are when they sign in: not offered to staff, and never seen on a staff page.
 PORTAL = {
     role.name: role

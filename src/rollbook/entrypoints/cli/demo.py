@@ -7,7 +7,7 @@ it is served on 127.0.0.1 unless told otherwise.
 from __future__ import annotations
 
 import os
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +49,7 @@ def demo(serve_: bool, port: int, as_json: bool) -> None:
     data = {"tenant": SLUG, "url": url, "sign_ins": sign_ins, "badge": badge}
     lines = ["", f"  Rollbook is at {url}", "", "  Sign in as (all with the password “" + PASSWORD + "”):"]
     lines += [f"    {s['email']:<34} {s['name']}, {s['role']}" for s in sign_ins]
+    lines += ["  It then asks for a second step; choose “Not now”, or add a passkey on http://localhost."]
     lines += ["", f"  A pupil’s badge says {badge}", f"  Show it, or type it, at {url}badge"]
     lines += ["", f"  API     {url}ims/oneroster/rostering/v1p2/   token at {url}oauth/token", ""]
     show(as_json, data, "\n".join(lines))
@@ -131,7 +132,7 @@ def _tomorrow(tenant: Tenant, folder: Path) -> None:
 
 
 def _accounts(tenant: Tenant) -> None:
-    from rollbook.identity import add_membership, create_account, find_account, set_password
+    from rollbook.identity import add_membership, create_account, find_account, set_grace, set_password
     from rollbook.kernel.errors import NotFound
     from rollbook.roster import sample_of
 
@@ -142,6 +143,8 @@ def _accounts(tenant: Tenant) -> None:
         except NotFound:
             account = create_account(s["email"], s["name"])
         set_password(account, PASSWORD, None)
+        # The second step is asked for and can be put off without end: the demo's sign-ins are printed for everyone.
+        set_grace(account, datetime(2999, 1, 1, tzinfo=UTC))
         add_membership(
             account,
             tenant,

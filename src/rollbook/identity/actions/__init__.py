@@ -19,6 +19,18 @@ from rollbook.identity.actions.badges import print_run as print_run
 from rollbook.identity.actions.badges import rotate as rotate
 from rollbook.identity.actions.badges import sign_in_badge as sign_in_badge
 from rollbook.identity.actions.badges import stop as stop
+from rollbook.identity.actions.factors import add_passkey as add_passkey
+from rollbook.identity.actions.factors import begin_grace as begin_grace
+from rollbook.identity.actions.factors import forget_factors as forget_factors
+from rollbook.identity.actions.factors import notice_device as notice_device
+from rollbook.identity.actions.factors import offer_registration as offer_registration
+from rollbook.identity.actions.factors import offer_sign_in as offer_sign_in
+from rollbook.identity.actions.factors import put_off as put_off
+from rollbook.identity.actions.factors import remove_passkey as remove_passkey
+from rollbook.identity.actions.factors import renew_codes as renew_codes
+from rollbook.identity.actions.factors import set_grace as set_grace
+from rollbook.identity.actions.factors import sign_in_passkey as sign_in_passkey
+from rollbook.identity.actions.factors import use_code as use_code
 from rollbook.identity.actions.people import SWITCHES as SWITCHES
 from rollbook.identity.actions.people import accounts_for as accounts_for
 from rollbook.identity.actions.people import close_person as close_person
@@ -32,4 +44,5 @@ from rollbook.identity.actions.sessions import digest as digest
 from rollbook.identity.actions.sessions import end_session as end_session
 from rollbook.identity.actions.sessions import resume as resume
 from rollbook.identity.actions.sessions import sign_out as sign_out
+from rollbook.identity.actions.sessions import sign_out_everywhere as sign_out_everywhere
 from rollbook.identity.actions.tries import TooMany as TooMany

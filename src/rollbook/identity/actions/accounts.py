@@ -14,7 +14,7 @@ from rollbook.identity import rules
 from rollbook.identity.actions.sessions import SessionStore, begin, digest
 from rollbook.identity.actions.tries import TooMany
 from rollbook.identity.models import Account, Membership, ResetLink, Session
-from rollbook.identity.queries import Who, account_by_email, places_of, who_is
+from rollbook.identity.queries import Who, account_by_email, breached, places_of, who_is
 from rollbook.kernel import clock, limits
 from rollbook.kernel.errors import Invalid, NotFound
 from rollbook.policy import Actor, audit, unguarded
@@ -104,14 +104,16 @@ def change_password(who: Who, current: str, new: str, session: SessionStore) -> 
         limits.count(key, rules.WINDOW)
         raise Invalid("That is not your password now.", "Enter the one you signed in with.", "current")
     set_password(account, new, who.actor)
-    browser = session.browser
-    begin(session, who, "")
+    browser, grace = session.browser, session.get("grace")
+    begin(session, who, "", who.how)
     session.browser = browser
+    if grace:
+        session["grace"] = True
 
 
 def set_password(account: Account, new: str, by: Actor | None = None) -> None:
     """Set a password and end every sign-in of the account. Raises Invalid when it is too easy."""
-    problem = rules.password_problem(new, account.email, account.name)
+    problem = _problem(new, account.email, account.name)
     if problem:
         raise Invalid("That password is too easy to guess.", problem, "password")
     hashed = make_password(new)
@@ -120,6 +122,13 @@ def set_password(account: Account, new: str, by: Actor | None = None) -> None:
         Session.objects.filter(account_id=account.id).delete()
         ResetLink.objects.filter(account_id=account.id, used_at=None).delete()
         _audit_everywhere(account.id, by, "identity.password_set", account.name)
+
+
+def _problem(password: str, email: str, name: str) -> str | None:
+    """Why this password will not do, or None."""
+    if breached(password):
+        return "This password was in a breach, so others know it. Choose words that do not belong together."
+    return rules.password_problem(password, email, name)
 
 
 def make_reset_link(account: Account, by: Actor | None = None) -> str:
@@ -186,7 +195,7 @@ def create_account(email: str, name: str, password: str = "") -> Account:
         raise Invalid("That is not an email address.", "It looks like name@school.example.", "email")
     if not name or len(name) > 200:
         raise Invalid("Enter a name.", "Use what colleagues call them, up to 200 characters.", "name")
-    problem = rules.password_problem(password, email, name) if password else None
+    problem = _problem(password, email, name) if password else None
     if problem:
         raise Invalid("That password is too easy to guess.", problem, "password")
     with unguarded("an account is made before it belongs anywhere"), transaction.atomic():

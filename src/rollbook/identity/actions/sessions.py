@@ -125,9 +125,8 @@ def resume(session: SessionStore) -> Who | None:
     if who is None:
         return None
     session.touch()
-    return replace(
-        who, how=session.how, since=session.began, handle=handle_of(digest(session.session_key or ""))
-    )
+    handle, grace = handle_of(digest(session.session_key or "")), bool(session.get("grace"))
+    return replace(who, how=session.how, since=session.began, handle=handle, grace=grace)
 
 
 def begin(
@@ -166,6 +165,15 @@ def choose(session: SessionStore, who: Who, membership_id: int) -> Who:
         role=chosen.role,
     )
     return chosen
+
+
+def sign_out_everywhere(who: Who) -> int:
+    """End every sign-in of somebody, this one too. Returns how many there were."""
+    with unguarded("people end all their own sign-ins"), transaction.atomic():
+        mine = Session.objects.filter(account_id=who.account_id, kind=who.sort)
+        ended, _ = mine.delete()
+        audit(who.tenant.id, who.actor, "identity.signed_out_everywhere", "account", who.account_id, who.name)
+    return int(ended)
 
 
 def end_session(who: Who, handle: str) -> None:

@@ -5,12 +5,23 @@ from django.urls import path
 from rollbook.identity.pages.badge import badge, finish, picture, you
 from rollbook.identity.pages.giving import class_badges, person_sign_in, print_badges
 from rollbook.identity.pages.rules import sign_in_rules
-from rollbook.identity.pages.staff import me, reset, sign_in, sign_out, staff, tenant
+from rollbook.identity.pages.staff import (
+    me,
+    reset,
+    second_step,
+    sign_in,
+    sign_in_passkey,
+    sign_out,
+    staff,
+    tenant,
+)
 from rollbook.identity.pages.who import SignedIn as SignedIn
 from rollbook.identity.pages.who import page_context as page_context
 
 urlpatterns = [
     path("sign-in", sign_in, name="sign_in"),
+    path("sign-in/passkey", sign_in_passkey, name="sign_in_passkey"),
+    path("second-step", second_step, name="second_step"),
     path("sign-out", sign_out, name="sign_out"),
     path("reset/<str:token>", reset, name="reset"),
     path("tenant", tenant, name="tenant"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.sessions.backends.base import UpdateError
@@ -35,7 +36,10 @@ class SignedIn:
     def __call__(self, request: Any) -> HttpResponse:
         key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
         session = request.session = actions.SessionStore(key)
-        who = request.who = actions.resume(session) if key else None
+        who = actions.resume(session) if key else None
+        # Until the second factor is given they are nobody to every page but those that ask for it.
+        request.half = who if who is not None and who.half else None
+        who = request.who = None if request.half else who
         request.access = who.access if who else _no_access
         response = self.get_response(request)
         if session.modified and not session.is_empty():
@@ -96,19 +100,33 @@ def wait(seconds: int) -> str:
     return f"Too many tries did not fit. Wait {minutes} minute{'s' if minutes > 1 else ''}, then try again."
 
 
+def site_of(request: HttpRequest) -> tuple[str, str]:
+    """The name of this site, as passkeys are bound to it, and its origin."""
+    url = settings.ROLLBOOK_BASE_URL or f"{request.scheme}://{request.get_host()}"
+    return urlsplit(url).hostname or "", url
+
+
 DEVICE = "rollbook-device"
 
 
-def device_of(request: HttpRequest) -> str:
-    """The number that this device was given, or "": failures are counted by it, and it says nothing else."""
-    return request.COOKIES.get(DEVICE, "")[:64]
+def device_of(request: Any) -> str:
+    """The number that this device was given, or "": failures are counted by it, and a new device is told of."""
+    return str(request.COOKIES.get(DEVICE, ""))[:64]
 
 
-def number_device(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
-    """Give the device a number, unless it has one."""
-    if not device_of(request):
+def new_device_of(request: Any) -> str:
+    """The number of a device on which somebody has signed in: its own, or one that `number_device` gives it."""
+    request.device_number = (
+        device_of(request) or getattr(request, "device_number", "") or secrets.token_urlsafe(16)
+    )
+    return str(request.device_number)
+
+
+def number_device(request: Any, answer: HttpResponse) -> HttpResponse:
+    """Give the device a number when something was sent from it, unless it has one. Who only looks gets none."""
+    if request.method == "POST" and not device_of(request):
         answer.set_cookie(
-            DEVICE, secrets.token_urlsafe(16), max_age=400 * 86400, secure=settings.SESSION_COOKIE_SECURE,
-            httponly=True, samesite="Lax",
+            DEVICE, new_device_of(request), max_age=400 * 86400, secure=settings.SESSION_COOKIE_SECURE, httponly=True,
+            samesite="Lax",
         )  # fmt: skip
     return answer

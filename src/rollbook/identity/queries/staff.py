@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
-from rollbook.identity.models import Account, Membership, Session
+from rollbook.identity.models import Account, KnownDevice, Membership, Passkey, RecoveryCode, Session
 from rollbook.identity.queries.who import Place, Who
 from rollbook.identity.rules import ROLES
 from rollbook.kernel import clock
@@ -115,3 +115,34 @@ def staff_of(tenant_id: int) -> list[Colleague]:
             for m in rows
         ]  # fmt: skip
     return sorted(found, key=lambda c: (c.ended, c.name, c.role))
+
+
+@dataclass(frozen=True)
+class PasskeyLine:
+    """One passkey of an account. credential: its id, base64url."""
+
+    id: int
+    credential: str
+    name: str
+    created: datetime
+    used: datetime | None
+
+
+def passkeys_of(account_id: int) -> list[PasskeyLine]:
+    """The passkeys of an account, the oldest first."""
+    with unguarded("people see their own passkeys"):
+        rows = Passkey.objects.filter(account_id=account_id).order_by("id")
+        return [PasskeyLine(p.id, p.credential, p.name, p.created_at, p.used_at) for p in rows]
+
+
+def codes_left(account_id: int) -> int:
+    """How many recovery codes of an account are unused."""
+    with unguarded("people see how many recovery codes they have left"):
+        return int(RecoveryCode.objects.filter(account_id=account_id, used_at=None).count())
+
+
+def devices_of(account_id: int) -> list[tuple[str, datetime]]:
+    """The devices that an account was used on: browser and since when, the newest first."""
+    with unguarded("people see the devices that they signed in on"):
+        rows = KnownDevice.objects.filter(account_id=account_id).order_by("-first_at")
+        return list(rows.values_list("browser", "first_at")[:20])

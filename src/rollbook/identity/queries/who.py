@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from rollbook.identity.rules import PORTAL, ROLES, WAYS, titles
+from rollbook.identity.rules import NEEDS_TWO, PORTAL, ROLES, WAYS, titles
 from rollbook.kernel.errors import Refused
 from rollbook.policy import Access, Actor, bundle_for
 from rollbook.roster import Tenant, survivor
@@ -40,6 +40,7 @@ class Who:
     how: str = "password"  # of `rules.WAYS`
     since: datetime | None = None  # when this sign-in began
     handle: str = ""  # names the sign-in; opens nothing
+    grace: bool = False  # a second factor is due, and was put off within its time
 
     @property
     def tenant(self) -> Tenant:
@@ -67,6 +68,11 @@ class Who:
     def trust(self) -> str:
         """low | one | two: how sure it is that it is they (`rules.Way`)."""
         return WAYS[self.how].trust
+
+    @property
+    def half(self) -> bool:
+        """Whether a second factor is wanted before anything opens."""
+        return self.role in NEEDS_TWO and self.trust != "two" and not self.grace
 
     @property
     def amr(self) -> tuple[str, ...]:
