@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
-from rollbook.policy import disclose, note_gap
+from rollbook.kernel import clock
+from rollbook.policy import disclose, note_gap, unguarded
 from rollbook.roster.models import Person
 from rollbook.sharing import ask_field, create_app, share, stop
 from rollbook.sharing.actions import NewApp
+from rollbook.sharing.actions.webhooks import add_webhook
+from rollbook.sharing.models import Delivery
 from rollbook.sharing.queries import grant_for
 from tests.cast import Cast
 from tests.journeys.look import Site, check_everywhere
@@ -26,6 +29,14 @@ def shared(cast: Cast, numberyard: NewApp) -> NewApp:  # noqa: F811
     share(numberyard.app, {"people": "all", "fields": "all"})
     share(numberyard.app, {"people": {"classes": ["KES"], "grades": ["02"]}, "fields": [GREET]})
     ask_field(numberyard.app, "demographics.birthDate", "to choose questions by age.")
+    hook, _ = add_webhook(numberyard.app, "https://numberyard.example/told/of/events", None)
+    with unguarded("set-up"):
+        for state, status in (("delivered", 200), ("waiting", 503), ("given up", 0)):
+            Delivery.objects.create(
+                tenant=cast.tenant, app=numberyard.app, webhook=hook, after_step=1, upto_step=2, state=state, status=status,
+                counts={"users.created": 3, "sections.updated": 12}, attempts=2, created_at=clock.now(),
+                next_at=clock.now() if state == "waiting" else None, error="" if status == 200 else "It answered 503.",
+            )  # fmt: skip
     grant = grant_for(numberyard.app.id)
     disclose(
         grant.access,
@@ -40,7 +51,7 @@ def shared(cast: Cast, numberyard: NewApp) -> NewApp:  # noqa: F811
 @pytest.mark.parametrize(
     "path",
     [
-        "/apps", "/apps/new", "/apps/numberyard", "/apps/numberyard/rule", "/apps/numberyard/history",
+        "/apps", "/apps/new", "/apps/numberyard", "/apps/numberyard/rule", "/apps/numberyard/history", "/apps/numberyard/events",
         "/apps/numberyard/agreement", "/apps/numberyard/stop", "/apps/numberyard/try?q=riverstone",
     ],
 )  # fmt: skip

@@ -94,6 +94,8 @@ ROLLBOOK_WEB_ROLE = env.str("ROLLBOOK_WEB_ROLE", "")
 ROLLBOOK_BREACHED_PASSWORDS = env.str("ROLLBOOK_BREACHED_PASSWORDS", "")
 ROLLBOOK_STRICT = env.bool("ROLLBOOK_STRICT", False)  # tests: an exemption that is not needed fails
 ROLLBOOK_DURABLE_LOG = env.bool("ROLLBOOK_DURABLE_LOG", True)  # tests wrap everything in a transaction
+# Only for tests and for trying out: messages to webhooks may go to this machine, and over http there.
+ROLLBOOK_WEBHOOK_LOOPBACK = env.bool("ROLLBOOK_WEBHOOK_LOOPBACK", False)
 ROLLBOOK_API_RATE = env.int("ROLLBOOK_API_RATE", 6000)  # requests a minute, for each app
 
 DATABASES = {

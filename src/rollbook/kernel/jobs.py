@@ -59,11 +59,11 @@ def gave_up(name: str) -> Callable[[F], F]:
     return register
 
 
-def enqueue(name: str, tenant: int, dedupe: str = "", **args: Any) -> int:
+def enqueue(name: str, tenant: int, dedupe: str = "", wait: timedelta | None = None, **args: Any) -> int:
     """Put a job in the queue, in the caller's transaction. Returns its id.
 
     dedupe: while a job of this name, tenant and text waits or runs, no second is made and its id is returned.
-    Raises KeyError for a name that nobody registered.
+    wait: not before so long. Raises KeyError for a name that nobody registered.
     """
     if name not in _jobs:
         raise KeyError(f"no job is called {name!r}; there are {', '.join(sorted(_jobs))}")
@@ -71,7 +71,12 @@ def enqueue(name: str, tenant: int, dedupe: str = "", **args: Any) -> int:
     try:
         with transaction.atomic():
             made = Job.objects.create(
-                name=name, tenant_id=tenant, args=args, dedupe=dedupe, run_after=moment, created_at=moment
+                name=name,
+                tenant_id=tenant,
+                args=args,
+                dedupe=dedupe,
+                run_after=moment + wait if wait else moment,
+                created_at=moment,
             )
             return int(made.id)
     except IntegrityError:

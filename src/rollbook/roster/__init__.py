@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from rollbook.roster.queries import sample_of as sample_of
     from rollbook.roster.queries import sample_pupils as sample_pupils
     from rollbook.roster.queries import set_aside_of as set_aside_of
+    from rollbook.roster.queries.changes import changes as changes
+    from rollbook.roster.queries.changes import images as images_before
+    from rollbook.roster.queries.changes import last_change as last_change
     from rollbook.roster.queries.ids import one_and_the_same as one_and_the_same
     from rollbook.roster.queries.ids import survivor as survivor
     from rollbook.roster.queries.people import FIRST_NAMES as FIRST_NAMES
@@ -29,5 +32,6 @@ if TYPE_CHECKING:
     from rollbook.roster.rules.details import door_name as door_name
     from rollbook.roster.rules.details import in_words as columns_in_words
     from rollbook.roster.rules.keep import parse_keep as parse_keep
+    from rollbook.roster.rules.told import roster_changed as roster_changed
 
 __getattr__ = front_door(__name__, __file__)

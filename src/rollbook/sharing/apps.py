@@ -6,4 +6,9 @@ class SharingConfig(AppConfig):
     label = "sharing"
 
     def ready(self) -> None:
+        from rollbook.roster import roster_changed
+        from rollbook.sharing.actions.webhooks import tell
+        from rollbook.sharing.connectors import webhooks  # noqa: F401  # registers its jobs
         from rollbook.sharing.queries import reach  # noqa: F401  # registers the relationship "shared"
+
+        roster_changed.connect(lambda tenant, **_: tell(tenant), weak=False, dispatch_uid="webhooks")

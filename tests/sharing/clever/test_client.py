@@ -98,3 +98,16 @@ def test_a_user_has_the_roles_that_the_school_gave(erin: Erin, live_server: Any)
     assert (ada.name.first, ada.roles.student.grade, ada.roles.teacher) == ("Ada", "2", None)
     [cleo] = users.get_contacts_for_user(ada.id).data
     assert cleo.data.roles.contact.student_relationships[0].student == ada.id
+
+
+def test_events_come_back_as_the_kinds_that_the_client_knows(erin: Erin, live_server: Any) -> None:
+    events = clever_client.EventsApi(client(erin, live_server))
+    found = [item.data for item in events.get_events(limit=100).data]
+    assert {type(e).__name__ for e in found} == {
+        "TermsCreated", "SchoolsCreated", "CoursesCreated", "UsersCreated", "SectionsCreated",
+    }  # fmt: skip
+    user = next(e for e in found if type(e).__name__ == "UsersCreated")
+    assert user.data.object.name.first and events.get_event(user.id).data == user
+    erin.share({"people": {"classes": ["KES"]}, "fields": "all"})
+    later = events.get_events(starting_after=found[-1].id).data
+    assert "UsersDeleted" in {type(item.data).__name__ for item in later}

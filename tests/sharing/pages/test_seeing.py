@@ -17,7 +17,8 @@ from tests.staff import desk, plain
 
 GREET = {"field": "users.givenName", "reason": "To greet the child"}
 DOORS = ["/apps", "/apps/new", "/apps/numberyard", "/apps/numberyard/try", "/apps/numberyard/rule",
-         "/apps/numberyard/history", "/apps/numberyard/agreement", "/apps/numberyard/stop"]  # fmt: skip
+         "/apps/numberyard/history", "/apps/numberyard/agreement", "/apps/numberyard/stop",
+         "/apps/numberyard/events"]  # fmt: skip
 
 
 @pytest.fixture

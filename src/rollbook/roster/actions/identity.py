@@ -30,6 +30,7 @@ from rollbook.roster.models import (
     Role,
     Tenant,
 )
+from rollbook.roster.rules.told import roster_changed
 
 Model = type[models.Model]
 # Table, the column that names the person, and the columns in which two active rows of one person would clash.
@@ -98,6 +99,7 @@ class Change:
                     count=len(found),
                 )
         Tenant.objects.filter(id=self.tenant.id).update(roster_version=models.F("roster_version") + 1)
+        roster_changed.send(Tenant, tenant=self.tenant.id)
         audit(self.tenant.id, by, verb, "person", person, name, **details)
 
 

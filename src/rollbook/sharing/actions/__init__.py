@@ -21,6 +21,7 @@ from rollbook.kernel.ids import new_id
 from rollbook.policy import Actor, audit, bundle_for, unguarded
 from rollbook.roster import Tenant
 from rollbook.sharing.actions.renewal import digest, old_secret_until
+from rollbook.sharing.actions.webhooks import tell
 from rollbook.sharing.models import Agreement, App, FieldRequest, SharingRule, Token
 from rollbook.sharing.queries.grants import Withheld, grant_for, may, shareable
 from rollbook.sharing.rules import FIELDS, SCIM_SCOPE, STRUCTURAL, STRUCTURAL_REASON, parse_rule
@@ -211,6 +212,7 @@ def share(app: App, rule: Any, *, by: Actor | None = None) -> SharingRule:
             people=made.people,
             fields=made.fields,
         )
+        tell(app.tenant_id)
     return made
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 import re
 import secrets
-import threading
 from bisect import bisect_left
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -21,18 +20,19 @@ from django.views.decorators.csrf import csrf_exempt
 from rollbook.kernel.errors import Invalid, NotFound, Refused
 from rollbook.policy import disclose
 from rollbook.sharing.actions import Call, note_call
+from rollbook.sharing.actions.feed import advance
 from rollbook.sharing.api.common import (
     JSON,
     OVER,
-    SMALL,
+    Answer,
     NoBearer,
     bearer,
     in_short,
+    json_answer,
     note_refusal,
-    packed_by,
-    packs,
     spend,
 )
+from rollbook.sharing.connectors.clever.events import Log, cursor, event_ids, place_of
 from rollbook.sharing.connectors.clever.operations import (
     BIRTH_SCOPES,
     DATA_SCOPES,
@@ -43,26 +43,18 @@ from rollbook.sharing.connectors.clever.operations import (
     Operation,
     find_operation,
 )
-from rollbook.sharing.connectors.clever.parameters import Parameters, links, read_parameters
+from rollbook.sharing.connectors.clever.parameters import NOTHING, Parameters, links, read_parameters
 from rollbook.sharing.connectors.clever.plans import PEOPLE, plan_for
-from rollbook.sharing.connectors.clever.shapes import Shaper, iso
+from rollbook.sharing.connectors.clever.shapes import iso, shaper_for
 from rollbook.sharing.connectors.oneroster import faults
 from rollbook.sharing.queries import Grant, Withheld
-from rollbook.sharing.queries.collections import Ask, Listing, Page, Plan, find_short, listing, page, within
+from rollbook.sharing.queries.collections import Ask, Listing, Page, find_short, listing, page, within
 from rollbook.sharing.queries.district import district
 from rollbook.sharing.rules import seal_short, unseal_short
 
 log = logging.getLogger(__name__)
 UNKNOWN, WITHHELD = faults.UNKNOWN.description, faults.WITHHELD.description
 NO_ASSIGNMENTS = "Rollbook keeps no assignments; none can be made here."
-
-
-class Answer(Exception):
-    """An answer that is an error."""
-
-    def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
-        self.status, self.message, self.headers = status, message, headers or {}
-        super().__init__(message)
 
 
 @csrf_exempt
@@ -104,6 +96,8 @@ def data(request: HttpRequest, version: str, rest: str) -> HttpResponse:
 def _said(version: str, rest: str) -> str:
     """The operation for the record: no id in it."""
     found = find_operation(version, rest)
+    if rest.partition("/")[0] == "events":
+        return f"clever {version} events"
     return f"clever {version} {found[0].name}" if found else f"clever {version}, another address"
 
 
@@ -129,6 +123,8 @@ def _door(version: str, rest: str) -> _Door | None:
         operation, id = found
         return lambda request, grant: _operation(request, grant, version, rest, operation, id)
     parts = rest.split("/")
+    if parts[0] == "events" and len(parts) < 3 and all(parts):
+        return lambda request, grant: _events(request, grant, version, parts[1] if len(parts) > 1 else "")
     if version == "v3.1" and all(parts):
         if len(parts) == 3 and parts[0] == "attendance" and parts[1] in ("schools", "sections"):
             return lambda request, grant: _no_attendance(request, grant, parts[1], parts[2])
@@ -185,7 +181,7 @@ def _operation(
         return _named(request, grant, version, operation, parent, door)
     if operation.single:
         row = find_short(grant, operation.ask, id)
-        return _one(request, grant, version, operation.shape, row, door, ())
+        return _one(request, grant, version, operation.shape, row, door, set())
     asked = _query(request)
     rows = listing(grant, _ask(operation, parent, asked))
     return _list(request, grant, version, rest, operation, asked, rows, parent, door)
@@ -223,7 +219,7 @@ def _list(
     shown = ids[start:stop]
     made = plan_for(shape, version, grant.fields)
     found = page(grant, made, shown)
-    objects = _shaper(grant, version).objects(shape, made, found, shown)
+    objects = shaper_for(grant, version).objects(shape, made, found, shown)
     first, last = seal_short(grant.id_key, label, [shown[0], shown[-1]]) if len(shown) else ("", "")
     more, earlier = start + len(shown) < len(ids), start > 0
     body: dict[str, Any] = {
@@ -232,8 +228,9 @@ def _list(
     }
     if asked.count:
         body["count"] = len(ids)
-    _write_down(grant, door, made, found, _about(operation, parent))
-    return _json(request, body)
+    owner, says = _about(operation, parent)
+    _write_down(grant, door, _people(grant, found) | owner, made.logged, says)
+    return json_answer(request, body)
 
 
 _LABEL = {"schools": "org", "sections": "class", "courses": "course", "terms": "session"}
@@ -250,9 +247,9 @@ def _place(grant: Grant, label: str, text: str, rows: Listing, after: bool) -> i
     return bisect_left(rows.here, row + 1 if after else row)
 
 
-def _about(operation: Operation, parent: int) -> tuple[int, str]:
+def _about(operation: Operation, parent: int) -> tuple[set[int], str]:
     """The person whose list this is, if it is one's, and the columns that the list itself speaks of."""
-    return (parent if operation.parent in PEOPLE else 0), _SAYS.get(
+    return {parent} if operation.parent in PEOPLE else set(), _SAYS.get(
         operation.relation.rpartition(" of ")[0], ""
     )
 
@@ -267,15 +264,15 @@ _SAYS = {
 
 
 def _one(
-    request: HttpRequest, grant: Grant, version: str, shape: str, row: int, door: str, about: tuple[int, ...]
+    request: HttpRequest, grant: Grant, version: str, shape: str, row: int, door: str, about: set[int]
 ) -> HttpResponse:
     made = plan_for(shape, version, grant.fields)
     found = page(grant, made, [row])
-    objects = _shaper(grant, version).objects(shape, made, found, [row])
+    objects = shaper_for(grant, version).objects(shape, made, found, [row])
     if not objects:
         raise Answer(404, UNKNOWN)
-    _write_down(grant, door, made, found, (about[0] if about else 0, ""))
-    return _json(request, {"data": objects[0]})
+    _write_down(grant, door, _people(grant, found) | about, made.logged)
+    return json_answer(request, {"data": objects[0]})
 
 
 def _named(
@@ -284,12 +281,14 @@ def _named(
     """The one object that the parent names: its course, its school, its teacher, its term."""
     assert operation.ask is not None
     made = plan_for(operation.parent, version, grant.fields)
-    [*above] = _shaper(grant, version).objects(operation.parent, made, page(grant, made, [parent]), [parent])
+    [*above] = shaper_for(grant, version).objects(
+        operation.parent, made, page(grant, made, [parent]), [parent]
+    )
     text = above[0].get(operation.named) if above else None
     if text is None:
         raise Answer(404, UNKNOWN)
     row = find_short(grant, operation.ask, text)
-    about = (parent,) if operation.parent in PEOPLE else ()
+    about = {parent} if operation.parent in PEOPLE else set()
     return _one(request, grant, version, operation.shape, row, door, about)
 
 
@@ -306,10 +305,10 @@ def _district(request: HttpRequest, grant: Grant, id: str) -> HttpResponse:
             "data": [{"data": made}],
             "links": [{"rel": "self", "uri": request.get_full_path()}],
         }
-        return _json(request, {**body, "count": 1} if _query(request).count else body)
+        return json_answer(request, {**body, "count": 1} if _query(request).count else body)
     if id not in ("", mine):
         raise Answer(404, UNKNOWN)
-    return _json(request, {"data": made})
+    return json_answer(request, {"data": made})
 
 
 def _resources(request: HttpRequest, id: str) -> HttpResponse:
@@ -321,7 +320,42 @@ def _resources(request: HttpRequest, id: str) -> HttpResponse:
 
 
 def _empty(request: HttpRequest) -> HttpResponse:
-    return _json(request, {"data": [], "links": [{"rel": "self", "uri": request.get_full_path()}]})
+    return json_answer(request, {"data": [], "links": [{"rel": "self", "uri": request.get_full_path()}]})
+
+
+def _events(request: HttpRequest, grant: Grant, version: str, id: str) -> HttpResponse:
+    """The app's own log, brought up to now: a page of it, or one event. Each is cut by what the app gets now."""
+    _only_get(request)
+    door = f"clever {version} events{'/*' if id else ''}"
+    asked = NOTHING if id else _query(request)
+    school = find_short(grant, LISTS["schools"], asked.school) if asked.school else None
+    advance(grant)
+    log_of = Log(grant, version, shaper_for(grant, version), asked.types, school)
+    if id:
+        place = place_of(grant.id_key, id)
+        found = log_of.at(place) if place else None
+        shown, more, earlier = [found] if found else [], False, False
+    elif asked.before:
+        back = list(
+            islice(log_of.before(cursor(grant.id_key, asked.before, "ending_before")), asked.limit + 1)
+        )
+        shown, more, earlier = back[: asked.limit][::-1], True, len(back) > asked.limit
+    else:
+        start = cursor(grant.id_key, asked.after, "starting_after") if asked.after else None
+        ahead = list(islice(log_of.after(start), asked.limit + 1))
+        shown, more, earlier = ahead[: asked.limit], len(ahead) > asked.limit, start is not None
+    made, people, columns = log_of.bodies(shown)
+    if id and not made:
+        raise Answer(404, UNKNOWN)
+    _write_down(grant, door, people, *columns)
+    if id:
+        return json_answer(request, {"data": made[0]})
+    ids = event_ids(grant.id_key, [shown[0], shown[-1]]) if shown else ["", ""]
+    body = {
+        "data": [{"data": event} for event in made],
+        "links": links(f"/{version}/events", asked, ids[0], ids[1], more, earlier),
+    }
+    return json_answer(request, body)
 
 
 def _no_attendance(request: HttpRequest, grant: Grant, word: str, id: str) -> HttpResponse:
@@ -342,63 +376,20 @@ def _no_assignment(request: HttpRequest, grant: Grant, parts: list[str]) -> Http
     raise Answer(501, NO_ASSIGNMENTS) if len(parts) == 3 else Answer(404, UNKNOWN)
 
 
-def _write_down(
-    grant: Grant,
-    door: str,
-    made: Plan | None = None,
-    found: Page | None = None,
-    about: tuple[int, str] = (0, ""),
-) -> None:
+def _people(grant: Grant, found: Page) -> set[int]:
+    """Whose data a page shows: those of its people whom the app reaches."""
+    reached = shaper_for(grant, "v3.1").people
+    return {person for person in found.people if within(reached, person)}
+
+
+def _write_down(grant: Grant, door: str, people: Iterable[int] = (), *columns: str) -> None:
     """One row of the disclosure log, durable before the answer leaves; of the audit where it is about nobody."""
     scope = in_short(grant.scopes & DATA_SCOPES)
-    owner, says = about
-    people = {owner} if owner else set()
-    if found is not None and found.people:
-        reached = _shaper(grant, "v3.1").people
-        people.update(person for person in found.people if within(reached, person))
     if people:
-        columns = ",".join(
-            sorted(filter(None, {*(made.logged if made else "").split(","), *says.split(",")}))
-        )
-        disclose(grant.access, door, columns, people, authorised_by=grant.rule_id, scope=scope)
+        named = ",".join(sorted(set(",".join(columns).split(",")) - {""}))
+        disclose(grant.access, door, named, people, authorised_by=grant.rule_id, scope=scope)
     else:
         note_call(Call(grant.tenant_id, grant.app_id, grant.app_name, door, scope), 200)
-
-
-def _json(request: HttpRequest, body: dict[str, Any]) -> HttpResponse:
-    text = orjson.dumps(body)
-    packed = len(text) > SMALL and packs(request)
-    response = HttpResponse(b"".join(packed_by([text])) if packed else text, content_type=JSON)
-    if packed:
-        response["Content-Encoding"] = "gzip"
-    response["Vary"] = "Accept-Encoding"
-    return response
-
-
-_shapers: OrderedDict[tuple[Any, ...], Shaper] = OrderedDict()
-_shapers_lock = threading.Lock()
-
-
-def _shaper(grant: Grant, version: str) -> Shaper:
-    key = (
-        grant.app_id,
-        grant.rule_id,
-        grant.agreement_id,
-        grant.roster_version,
-        grant.access.bundle.hash,
-        version,
-    )
-    with _shapers_lock:
-        found = _shapers.get(key)
-        if found is not None:
-            _shapers.move_to_end(key)
-            return found
-    found = Shaper(grant, version)
-    with _shapers_lock:
-        _shapers[key] = found
-        while len(_shapers) > 200:
-            _shapers.popitem(last=False)
-    return found
 
 
 urlpatterns = [re_path(rf"^(?P<version>{'|'.join(map(re.escape, VERSIONS))})/(?P<rest>[\s\S]*)\Z", data)]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import orjson
 from django.conf import settings
 from django.core.exceptions import BadRequest, SuspiciousOperation
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from rollbook.kernel import limits
 from rollbook.sharing.actions import Call, note_call, short
@@ -146,3 +146,22 @@ def body_of(request: HttpRequest) -> dict[str, str]:
     if repeated:
         raise TokenError("invalid_request", f"{repeated[0]} is given more than once.")
     return {name: values[0] for name, values in request.POST.lists() if values}
+
+
+def json_answer(request: HttpRequest, body: dict[str, Any]) -> HttpResponse:
+    """An answer of JSON, packed where that helps."""
+    text = orjson.dumps(body)
+    packed = len(text) > SMALL and packs(request)
+    response = HttpResponse(b"".join(packed_by([text])) if packed else text, content_type=JSON)
+    if packed:
+        response["Content-Encoding"] = "gzip"
+    response["Vary"] = "Accept-Encoding"
+    return response
+
+
+class Answer(Exception):
+    """An answer that is an error."""
+
+    def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
+        self.status, self.message, self.headers = status, message, headers or {}
+        super().__init__(message)

@@ -6,6 +6,11 @@ from rollbook.sharing.models.apps import FieldRequest as FieldRequest
 from rollbook.sharing.models.apps import OldSecret as OldSecret
 from rollbook.sharing.models.apps import SharingRule as SharingRule
 from rollbook.sharing.models.apps import Token as Token
+from rollbook.sharing.models.feed import Delivery as Delivery
+from rollbook.sharing.models.feed import Feed as Feed
+from rollbook.sharing.models.feed import Seen as Seen
+from rollbook.sharing.models.feed import Step as Step
+from rollbook.sharing.models.feed import Webhook as Webhook
 from rollbook.sharing.models.scim import ScimGroup as ScimGroup
 from rollbook.sharing.models.scim import ScimUser as ScimUser
 from rollbook.sharing.models.sign_on import AppKey as AppKey

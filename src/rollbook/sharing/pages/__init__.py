@@ -6,6 +6,7 @@ from rollbook.sharing.pages.deciding import agreement, new, request_answer, secr
 from rollbook.sharing.pages.portal import books, family, mine, seen
 from rollbook.sharing.pages.ruling import history, rule, rule_preview
 from rollbook.sharing.pages.seeing import app_page, apps_list, try_it
+from rollbook.sharing.pages.telling import events
 
 urlpatterns = [
     path("books", books, name="books"),
@@ -21,6 +22,7 @@ urlpatterns = [
     path("apps/<slug:slug>/history", history, name="app_history"),
     path("apps/<slug:slug>/agreement", agreement, name="app_agreement"),
     path("apps/<slug:slug>/secret", secret, name="app_secret"),
+    path("apps/<slug:slug>/events", events, name="app_events"),
     path("apps/<slug:slug>/stop", stop_sharing, name="app_stop"),
     path("apps/<slug:slug>/requests/<str:number>", request_answer, name="app_request"),
 ]

@@ -15,6 +15,7 @@ from rollbook.roster.actions.sync import bulk
 from rollbook.roster.actions.sync.specs import SPECS, Spec
 from rollbook.roster.actions.sync.workspace import Run
 from rollbook.roster.models import Event, Identity, Sync, Tenant
+from rollbook.roster.rules.told import roster_changed
 
 BASE = ["id", "tenant_id", "status", "date_last_modified", "row_hash", "sync_id", "sourced_id"]
 TERM = ["id", "tenant_id", "class_id", "session_id"]
@@ -62,6 +63,7 @@ def next_version(tenant: Tenant, expected: int) -> int:
             "Run the sync again, to see what it would do now.",
         )
     Tenant.objects.filter(id=tenant.id).update(roster_version=expected + 1)
+    roster_changed.send(Tenant, tenant=tenant.id)
     return expected + 1
 
 

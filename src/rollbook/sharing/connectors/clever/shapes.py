@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -409,3 +411,30 @@ def _races(held: dict[str, Any]) -> Made:
     if held.get("hispanicOrLatinoEthnicity") is not None:
         made["hispanic_ethnicity"] = "Y" if flags["hispanicOrLatinoEthnicity"] else "N"
     return made
+
+
+_shapers: OrderedDict[tuple[Any, ...], Shaper] = OrderedDict()
+_shapers_lock = threading.Lock()
+
+
+def shaper_for(grant: Grant, version: str) -> Shaper:
+    """The shaper for a grant, kept for as long as the roster's version and the rule stand."""
+    key = (
+        grant.app_id,
+        grant.rule_id,
+        grant.agreement_id,
+        grant.roster_version,
+        grant.access.bundle.hash,
+        version,
+    )
+    with _shapers_lock:
+        found = _shapers.get(key)
+        if found is not None:
+            _shapers.move_to_end(key)
+            return found
+    found = Shaper(grant, version)
+    with _shapers_lock:
+        _shapers[key] = found
+        while len(_shapers) > 200:
+            _shapers.popitem(last=False)
+    return found

@@ -7,6 +7,8 @@ through the gate (`page`). A column that the rule does not share is never select
 
 from rollbook.sharing.queries.collections.grammar import Filter as Filter
 from rollbook.sharing.queries.collections.grammar import read_filter as read_filter
+from rollbook.sharing.queries.collections.links import LINKS as LINKS
+from rollbook.sharing.queries.collections.links import links_of as links_of
 from rollbook.sharing.queries.collections.listing import DISTRICT_ADMINS as DISTRICT_ADMINS
 from rollbook.sharing.queries.collections.listing import GROWN_UPS as GROWN_UPS
 from rollbook.sharing.queries.collections.listing import RELATIONS as RELATIONS
