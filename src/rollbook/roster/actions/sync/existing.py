@@ -121,7 +121,7 @@ def kept(run: Run) -> Kept | None:
     tenant = run.tenant
     if tenant.keep:
         return None
-    with unguarded("a sync compares itself with the one before", tenant=tenant.id):
+    with unguarded("what the last sync kept of its files is found", tenant=tenant.id):
         sync = made_by(tenant)
     try:
         note: dict[str, Any] = json.loads(_note(tenant, sync).read_text(encoding="ascii"))
