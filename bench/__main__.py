@@ -11,6 +11,7 @@ NAMES = {
     "sync": "a first load, no change, 1 % changed, beside a raw bulk load",
     "kill": "kill -9 during a sync, 50 moments",
     "kill_api": "kill -9 under API load: was every answered page in the log?",
+    "directories": "5,000 pupils to a SCIM destination, twice",
     "openapi": "schemathesis with the official rostering OpenAPI, all 41 operations",
 }
 
@@ -24,7 +25,7 @@ if __name__ == "__main__":
     if unknown:
         sys.exit(
             f"There is no benchmark {unknown[0]!r}. There are:\n"
-            + "\n".join(f"  {n:<9} {t}" for n, t in NAMES.items())
+            + "\n".join(f"  {n:<11} {t}" for n, t in NAMES.items())
         )
     for name in wanted:
         print(f"\n== {name}: {NAMES[name]}", flush=True)

@@ -27,7 +27,7 @@ def cli() -> None:
 
 
 # Commands that bring the database up to date before they begin: a first command on a new database just works.
-NEEDS_TABLES = frozenset({"tenant", "account", "sync", "app", "audit"})
+NEEDS_TABLES = frozenset({"tenant", "account", "sync", "app", "audit", "directory"})
 
 
 def main() -> None:
@@ -86,6 +86,7 @@ def load() -> None:
         audit,
         commitments,
         demo,
+        directories,
         export,
         generate,
         policy,

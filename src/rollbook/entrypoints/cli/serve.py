@@ -87,7 +87,8 @@ def _must_be_free(host: str, port: int) -> None:
 @cli.command()
 def worker() -> None:
     """Run jobs until stopped. Any number may run at once."""
-    import rollbook.roster.jobs  # noqa: F401  # registers what the worker can do
+    import rollbook.roster.jobs  # registers what the worker can do
+    import rollbook.sharing.jobs  # noqa: F401  # as above
     from rollbook.kernel.jobs import work
 
     stop = threading.Event()

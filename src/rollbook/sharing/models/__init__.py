@@ -11,6 +11,10 @@ from rollbook.sharing.models.feed import Feed as Feed
 from rollbook.sharing.models.feed import Seen as Seen
 from rollbook.sharing.models.feed import Step as Step
 from rollbook.sharing.models.feed import Webhook as Webhook
+from rollbook.sharing.models.directories import Directory as Directory
+from rollbook.sharing.models.directories import Holding as Holding
+from rollbook.sharing.models.directories import Push as Push
+from rollbook.sharing.models.directories import PushStep as PushStep
 from rollbook.sharing.models.scim import ScimGroup as ScimGroup
 from rollbook.sharing.models.scim import ScimUser as ScimUser
 from rollbook.sharing.models.sign_on import AppKey as AppKey
