@@ -16,7 +16,12 @@ import psycopg
 ROOT = Path(__file__).resolve().parents[1]
 # One database name a checkout: two checkouts that test at the same time must not drop each other's.
 NAME = f"rollbook_{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}"
-PROGRAMS = {"chromium": "the browser tests", "slapd": "the LDAP tests", "xmlsec1": "the SAML tests"}
+PROGRAMS = {
+    "chromium": "the browser tests",
+    "slapd": "the LDAP tests",
+    "ldapmodify": "the LDAP tests",
+    "xmlsec1": "the SAML tests",
+}
 SHARED = {"ROLLBOOK_SPECS": "specs", "ROLLBOOK_SAMPLES": "samples"}
 
 

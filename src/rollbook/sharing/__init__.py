@@ -12,14 +12,16 @@ if TYPE_CHECKING:
     from rollbook.sharing.actions import share as share
     from rollbook.sharing.actions import state_of as state_of
     from rollbook.sharing.actions import stop as stop
-    from rollbook.sharing.actions.renewal import renew_secret as renew_secret
-    from rollbook.sharing.actions.sign_on import set_sign_on as set_sign_on
     from rollbook.sharing.actions.directories import change_settings as change_directory
     from rollbook.sharing.actions.directories import create_directory as create_directory
+    from rollbook.sharing.actions.renewal import renew_secret as renew_secret
+    from rollbook.sharing.actions.sign_on import set_sign_on as set_sign_on
     from rollbook.sharing.jobs import plan_directory as plan_directory
     from rollbook.sharing.jobs import plan_undo as plan_directory_undo
     from rollbook.sharing.jobs import push_directory as push_directory
     from rollbook.sharing.models import App as App
+    from rollbook.sharing.models import Directory as Directory
+    from rollbook.sharing.models import Push as Push
     from rollbook.sharing.queries.directories import all_steps as plan_steps
     from rollbook.sharing.queries.directories import directories_of as directories_of
     from rollbook.sharing.queries.directories import find_directory as find_directory

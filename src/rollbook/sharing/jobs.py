@@ -29,6 +29,7 @@ from rollbook.sharing.actions.directories import (
     write_down,
 )
 from rollbook.sharing.connectors.destination import Destination, Unreachable, Work
+from rollbook.sharing.connectors.ldap.client import LdapDestination
 from rollbook.sharing.connectors.scim.client import ScimDestination
 from rollbook.sharing.queries import Grant, Withheld, grant_for
 from rollbook.sharing.queries.directories import (
@@ -50,8 +51,6 @@ def destination(directory: Directory) -> Destination:
     """The connector of a directory. Raises Invalid when its secret cannot be opened."""
     if directory.kind == "scim":
         return ScimDestination(directory.url, secret_of(directory))
-    from rollbook.sharing.connectors.ldap.client import LdapDestination
-
     return LdapDestination(directory.url, directory.base, directory.account, secret_of(directory))
 
 

@@ -16,7 +16,7 @@ from rollbook.entrypoints.cli.apps import _agree, agreement_options
 from rollbook.entrypoints.cli.common import Bar, find_tenant, json_option, show, tenant_option
 
 if TYPE_CHECKING:
-    from rollbook.sharing.models import Directory, Push
+    from rollbook.sharing import Directory, Push
 
 EXIT = {"done": 0, "planned": 0, "failed": 1, "stopped": 1}
 

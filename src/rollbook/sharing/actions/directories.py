@@ -18,6 +18,7 @@ from rollbook.roster import Tenant
 from rollbook.sharing.actions import create_app
 from rollbook.sharing.models import Directory, Holding, Push, PushStep
 from rollbook.sharing.queries import Grant
+from rollbook.sharing.queries.directories import undoable
 from rollbook.sharing.rules.accounts import Record, parse_settings
 from rollbook.sharing.rules.pushing import Step, counts
 
@@ -249,11 +250,7 @@ def finish(directory: Directory, push: Push, message: str = "") -> Push:
 
 def last_to_undo(directory: Directory) -> Push:
     """The latest plan that changed the directory. Raises Invalid when there is none, or when it cannot be undone."""
-    with unguarded("a plan is undone", tenant=directory.tenant_id):
-        rows = Push.objects.filter(tenant_id=directory.tenant_id, directory=directory, done__gt=0)
-        found: Push | None = rows.order_by("-id").first()
-    if found is None or found.state == "undone" or found.undoes_id:
+    found = undoable(directory)
+    if found is None:
         raise Invalid("There is nothing to undo.", "Only the latest plan that was carried out can be undone.")
-    if found.state in OPEN:
-        raise Invalid("The plan is being carried out.", "Stop it first, or wait.")
     return found

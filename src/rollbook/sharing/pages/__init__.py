@@ -3,6 +3,7 @@
 from django.urls import path
 
 from rollbook.sharing.pages.deciding import agreement, new, request_answer, secret, stop_sharing
+from rollbook.sharing.pages.directories import directories_list, directory_page, directory_plan, new_directory
 from rollbook.sharing.pages.portal import books, family, mine, seen
 from rollbook.sharing.pages.ruling import history, rule, rule_preview
 from rollbook.sharing.pages.seeing import app_page, apps_list, try_it
@@ -13,6 +14,10 @@ urlpatterns = [
     path("books/seen", seen, name="books_seen"),
     path("family", family, name="family"),
     path("my-apps", mine, name="my_apps"),
+    path("directories", directories_list, name="directories"),
+    path("directories/new", new_directory, name="directory_new"),
+    path("directories/<slug:slug>", directory_page, name="directory"),
+    path("directories/<slug:slug>/plans/<str:number>", directory_plan, name="directory_plan"),
     path("apps", apps_list, name="apps"),
     path("apps/new", new, name="app_new"),
     path("apps/<slug:slug>", app_page, name="app"),

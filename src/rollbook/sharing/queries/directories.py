@@ -128,6 +128,22 @@ def pushes(directory: Directory, limit: int = 50) -> list[Push]:
         )
 
 
+def held(directory: Directory) -> int:
+    """How many accounts a directory holds by our hand."""
+    with unguarded("an administrator lists the directories", tenant=directory.tenant_id):
+        rows = Holding.objects.filter(tenant_id=directory.tenant_id, directory=directory, kind="user")
+        return int(rows.count())
+
+
+def undoable(directory: Directory) -> Push | None:
+    """The latest plan that changed the directory, where it can be undone."""
+    with unguarded("a plan is undone", tenant=directory.tenant_id):
+        rows = Push.objects.filter(tenant_id=directory.tenant_id, directory=directory, done__gt=0)
+        found: Push | None = rows.order_by("-id").first()
+    past = found is None or found.undoes_id or found.state in ("undone", "approved", "running")
+    return None if past else found
+
+
 def find_push(directory: Directory, push_id: int) -> Push:
     """One plan of a directory. Raises NotFound."""
     with unguarded("an administrator looks at a plan", tenant=directory.tenant_id):

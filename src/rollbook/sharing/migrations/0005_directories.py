@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('roster', '0001_initial'),
-        ('sharing', '0002_scim'),
+        ('sharing', '0004_sign_on'),
     ]
 
     operations = [
