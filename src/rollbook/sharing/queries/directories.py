@@ -170,7 +170,7 @@ def all_steps(push: Push, **where: Any) -> Iterator[PushStep]:
 
 def waiting(push: Push, limit: int) -> list[PushStep]:
     """The next steps to do."""
-    with unguarded("a plan is carried out", tenant=push.tenant_id):
+    with unguarded("the next steps of a plan are read", tenant=push.tenant_id):
         rows = PushStep.objects.filter(tenant_id=push.tenant_id, push=push, state="waiting")
         return list(rows.order_by("number")[:limit])
 

@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('roster', '0001_initial'),
-        ('sharing', '0004_sign_on'),
+        ('sharing', '0005_lti'),
     ]
 
     operations = [
