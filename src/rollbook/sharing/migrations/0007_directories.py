@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('roster', '0001_initial'),
-        ('sharing', '0005_lti'),
+        ('sharing', '0006_feed'),
     ]
 
     operations = [
