@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rollbook.identity.actions import make_reset_link as make_reset_link
     from rollbook.identity.actions import print_run as print_badges
     from rollbook.identity.actions import set_grace as set_grace
+    from rollbook.identity.actions import set_idp as set_idp
     from rollbook.identity.actions import set_password as set_password
     from rollbook.identity.actions import sign_out as sign_out
     from rollbook.identity.queries import find_account as find_account

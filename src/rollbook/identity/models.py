@@ -212,3 +212,26 @@ class PictureCode(Guarded):
     expires_at = not_personal(models.DateTimeField(), BOOKKEEPING)
     tries = not_personal(models.IntegerField(default=0), BOOKKEEPING)
     used_at = not_personal(models.DateTimeField(null=True), BOOKKEEPING)
+
+
+class SchoolIdp(Guarded):
+    """The school's own identity provider (OpenID Connect), by which its people sign in here.
+
+    match: by which detail of the roster pupils and guardians are found (email, username, identifier), and claim: which
+    of its claims says it. Staff are found by email. trusts_mfa: whether its word for two factors is believed.
+    """
+
+    found_before_tenant = True
+
+    tenant = not_personal(
+        models.OneToOneField("roster.Tenant", on_delete=models.CASCADE, primary_key=True, related_name="+"),
+        LINK,
+    )
+    name = not_personal(models.TextField(), ORGANISATION)
+    issuer = not_personal(models.TextField(), ORGANISATION)
+    client_id = not_personal(models.TextField(), ORGANISATION)
+    sealed_secret = personal(models.TextField(), "account.secret", about="tenant_id")
+    match = not_personal(models.CharField(max_length=16, default="email"), BOOKKEEPING)
+    claim = not_personal(models.CharField(max_length=64, default="email"), BOOKKEEPING)
+    trusts_mfa = not_personal(models.BooleanField(default=False), BOOKKEEPING)
+    changed_at = not_personal(models.DateTimeField(), BOOKKEEPING)

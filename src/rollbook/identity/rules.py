@@ -87,6 +87,7 @@ WAYS = {
         Way("password", "a password", "one", ("pwd",)),
         Way("link", "a one-time link", "one", ("otp",)),
         Way("idp", "the school's own sign-in", "one", ("fed",)),
+        Way("idp+mfa", "the school's own sign-in with two factors", "two", ("fed", "mfa")),
         Way("passkey", "a passkey", "two", ("hwk", "user", "mfa")),
         Way("password+passkey", "a password and a passkey", "two", ("pwd", "hwk", "mfa")),
         Way("password+recovery", "a password and a recovery code", "two", ("pwd", "otp", "mfa")),

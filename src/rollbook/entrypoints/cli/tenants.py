@@ -19,6 +19,44 @@ def tenant() -> None:
     """The customers that govern the data."""
 
 
+@tenant.command("identity-provider")
+@click.argument("slug")
+@click.option("--name", required=True, help="What people know it as, such as “Oakfield Google”.")
+@click.option("--issuer", required=True, metavar="URL", help="Its address, as its description names itself.")
+@click.option("--client-id", required=True, help="What it knows Rollbook as.")
+@click.option("--client-secret", prompt=True, hide_input=True, help="Asked for when it is not given.")
+@click.option(
+    "--match", default="email", show_default=True, help="Pupils are found by email, username or identifier."
+)
+@click.option("--claim", default="", help="Which of its claims says that; default: the usual one.")
+@click.option("--trust-mfa", is_flag=True, help="Believe it when it says that two factors were shown.")
+@json_option
+def identity_provider(
+    slug: str, name: str, issuer: str, client_id: str, client_secret: str, match: str, claim: str, trust_mfa: bool,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Let a school's people sign in by its own identity provider (OpenID Connect).
+
+    Give the provider the redirect address that this prints. Accounts are not made of what it says: staff are found by
+    their email, pupils and guardians by the roster.
+    """
+    from django.conf import settings
+
+    from rollbook.identity import set_idp
+
+    set_idp(
+        find_tenant(slug), name=name, issuer=issuer, client_id=client_id, client_secret=client_secret, match=match,
+        claim=claim, trusts_mfa=trust_mfa,
+    )  # fmt: skip
+    site = settings.ROLLBOOK_BASE_URL or "https://YOUR-ADDRESS"
+    data = {
+        "tenant": slug,
+        "redirect_uri": f"{site}/sign-in/with/{slug}/back",
+        "sign_in": f"{site}/sign-in/with/{slug}",
+    }
+    show(as_json, data, f"Redirect address  {data['redirect_uri']}\nPeople sign in at  {data['sign_in']}")
+
+
 @tenant.command("create")
 @click.argument("slug")
 @click.option("--name", required=True, help="The full name, as people know it.")

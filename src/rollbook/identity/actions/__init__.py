@@ -31,6 +31,9 @@ from rollbook.identity.actions.factors import renew_codes as renew_codes
 from rollbook.identity.actions.factors import set_grace as set_grace
 from rollbook.identity.actions.factors import sign_in_passkey as sign_in_passkey
 from rollbook.identity.actions.factors import use_code as use_code
+from rollbook.identity.actions.idp import refused_idp as refused_idp
+from rollbook.identity.actions.idp import set_idp as set_idp
+from rollbook.identity.actions.idp import sign_in_by_idp as sign_in_by_idp
 from rollbook.identity.actions.people import SWITCHES as SWITCHES
 from rollbook.identity.actions.people import accounts_for as accounts_for
 from rollbook.identity.actions.people import close_person as close_person

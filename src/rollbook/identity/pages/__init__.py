@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from rollbook.identity.pages import idp
 from rollbook.identity.pages.badge import badge, finish, picture, you
 from rollbook.identity.pages.giving import class_badges, person_sign_in, print_badges
 from rollbook.identity.pages.rules import sign_in_rules
@@ -22,6 +23,8 @@ urlpatterns = [
     path("sign-in", sign_in, name="sign_in"),
     path("sign-in/passkey", sign_in_passkey, name="sign_in_passkey"),
     path("second-step", second_step, name="second_step"),
+    path("sign-in/with/<slug:slug>", idp.go, name="idp_go"),
+    path("sign-in/with/<slug:slug>/back", idp.back, name="idp_back"),
     path("sign-out", sign_out, name="sign_out"),
     path("reset/<str:token>", reset, name="reset"),
     path("tenant", tenant, name="tenant"),

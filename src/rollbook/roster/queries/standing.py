@@ -44,3 +44,18 @@ def standing(tenant: int, person: int) -> Standing | None:
             kinds.add("guardian")
     given, preferred, status, enabled = row
     return Standing(person, preferred or given, status == "active" and enabled, frozenset(kinds))
+
+
+BY = ("email", "username", "identifier")  # details by which a school's own sign-in can name somebody
+
+
+def find_by_detail(tenant: int, detail: str, value: str) -> int | None:
+    """The one active person of a tenant with this detail, in any case of letters; None for none or for several."""
+    if detail not in BY or not value.strip():
+        return None
+    with unguarded("the school's own sign-in names somebody of the roster", tenant=tenant):
+        rows = Person.objects.filter(
+            tenant_id=tenant, status="active", **{f"{detail}__iexact": value.strip()}
+        )
+        found = list(rows.values_list("id", flat=True)[:2])
+    return int(found[0]) if len(found) == 1 else None

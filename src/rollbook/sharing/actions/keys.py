@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import secrets
 from datetime import datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
@@ -13,15 +11,15 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.x509.oid import NameOID
-from django.conf import settings
 from joserfc.jwk import RSAKey
 
 from rollbook.kernel import clock
+from rollbook.kernel.sealed import seal, unseal
 from rollbook.policy import unguarded
 from rollbook.sharing.models import SigningKey
 
+PURPOSE = "signing keys"
 LIVES = timedelta(days=90)  # then the next one is made
 SHOWN_FIRST = timedelta(days=1)  # published so long before it signs: apps keep our key set for a while
 SHOWN_AFTER = timedelta(days=7)  # and so long after the next one signs
@@ -57,7 +55,7 @@ def saml_key() -> tuple[str, str]:
     """(private key, certificate), both PEM, that sign SAML assertions. The first use makes them."""
     keys = _keys("saml")
     found = keys[-1] if keys else _make_saml()
-    return _unseal(found.sealed).decode(), found.public
+    return unseal(PURPOSE, found.sealed).decode(), found.public
 
 
 def _keys(use: str) -> list[SigningKey]:
@@ -69,7 +67,7 @@ def _keys(use: str) -> list[SigningKey]:
 def _save(kid: str, use: str, private: bytes, public: str, made_at: datetime) -> SigningKey:
     with unguarded("Rollbook makes a signing key"):
         made: SigningKey = SigningKey.objects.create(
-            kid=kid, use=use, sealed=_seal(private), public=public, made_at=made_at
+            kid=kid, use=use, sealed=seal(PURPOSE, private), public=public, made_at=made_at
         )
     return made
 
@@ -97,23 +95,6 @@ def _make_saml() -> SigningKey:
     return _save(sha256(public.encode()).hexdigest()[:43], "saml", private, public, moment)
 
 
-# ---- A copy of the database signs nothing: the private halves open only with the deployment's secret.
-
-
-def _box() -> AESGCM:
-    return AESGCM(sha256(b"signing keys:" + settings.SECRET_KEY.encode()).digest())
-
-
-def _seal(private: bytes) -> str:
-    nonce = secrets.token_bytes(12)
-    return base64.b64encode(nonce + _box().encrypt(nonce, private, None)).decode()
-
-
-def _unseal(sealed: str) -> bytes:
-    data = base64.b64decode(sealed)
-    return _box().decrypt(data[:12], data[12:], None)
-
-
 @lru_cache(maxsize=16)
 def _private(kid: str, sealed: str) -> RSAKey:
-    return RSAKey.import_key(_unseal(sealed), {"kid": kid, "use": "sig", "alg": "RS256"})
+    return RSAKey.import_key(unseal(PURPOSE, sealed), {"kid": kid, "use": "sig", "alg": "RS256"})
