@@ -282,5 +282,10 @@ def test_a_provider_without_https_is_refused(cast: Cast) -> None:
         set_idp(cast.tenant, name="S", issuer="http://idp.example", client_id="a", client_secret="b")
 
 
+def test_the_sign_in_page_offers_it(wired: Any, cast: Cast) -> None:
+    page = Client().get("/sign-in", {"next": "/classes"}).content.decode()
+    assert 'href="/sign-in/with/sevenhills?next=/classes"' in page
+
+
 def test_a_school_without_one_has_no_such_page(cast: Cast) -> None:
     assert Client().get("/sign-in/with/otherside", HTTP_HOST="localhost").status_code == 404

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET
 
 from rollbook.identity import actions
 from rollbook.identity.connectors import oidc
-from rollbook.identity.pages.who import agent_of
+from rollbook.identity.pages.who import agent_of, new_device_of, number_device
 from rollbook.identity.queries.idp import idp_of
 from rollbook.kernel.http import safe_next
 
@@ -62,7 +62,8 @@ def back(request: Any, slug: str) -> HttpResponse:
         }
         response = render(request, "identity/idp_refused.html", said, status=403)
     else:
-        response = HttpResponseRedirect(kept["next"])
+        actions.notice_device(who, new_device_of(request), request.session.browser)
+        response = number_device(request, HttpResponseRedirect(kept["next"]))
     response.delete_cookie(COOKIE, path=f"/sign-in/with/{slug}", samesite="Lax")
     return response
 

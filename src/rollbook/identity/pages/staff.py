@@ -19,6 +19,7 @@ from rollbook.identity.pages.who import (
     site_of,
     wait,
 )
+from rollbook.identity.queries.idp import schools_with_one
 from rollbook.kernel import clock
 from rollbook.kernel.errors import Invalid, NotFound
 from rollbook.kernel.http import row_id, safe_next, signed_in
@@ -57,7 +58,7 @@ def sign_in(request: Any) -> HttpResponse:
 
 def _sign_in(request: Any, said: dict[str, Any], status: int = 200) -> HttpResponse:
     options, sealed = actions.offer_sign_in(site_of(request)[0])
-    context = {**said, "options": options, "sealed": sealed}
+    context = {**said, "options": options, "sealed": sealed, "schools": schools_with_one()}
     return number_device(request, render(request, "identity/sign_in.html", context, status=status))
 
 

@@ -42,6 +42,17 @@ def idp_of(slug: str) -> Idp:
     return Idp(row.tenant, row.name, row.issuer, row.client_id, secret, row.match, row.claim, row.trusts_mfa)
 
 
+FEW = 8  # more would be a list of customers: then a school links to its own address
+
+
+def schools_with_one() -> list[tuple[str, str]]:
+    """(address, name) of the schools that have a sign-in of their own, for the sign-in page; none where they are many."""
+    with unguarded("the sign-in page offers the schools' own sign-ins"):
+        rows = SchoolIdp.objects.order_by("name").values_list("tenant__slug", "name")[: FEW + 1]
+        found = [(str(slug), str(name)) for slug, name in rows]
+    return found if len(found) <= FEW else []
+
+
 def named_by(idp: Idp, claims: Mapping[str, Any]) -> Who | None:
     """Who these claims of the school's provider name here: staff of this school by email, else a pupil or guardian
     whom the school lets sign in. None for anybody else: no account is made of what a provider says.
