@@ -62,7 +62,8 @@ def back(request: Any, slug: str) -> HttpResponse:
         }
         response = render(request, "identity/idp_refused.html", said, status=403)
     else:
-        actions.notice_device(who, new_device_of(request), request.session.browser)
+        if who.kind == "staff":
+            actions.notice_device(who, new_device_of(request), request.session.browser)
         response = number_device(request, HttpResponseRedirect(kept["next"]))
     response.delete_cookie(COOKIE, path=f"/sign-in/with/{slug}", samesite="Lax")
     return response
