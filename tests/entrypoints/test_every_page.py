@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from html.parser import HTMLParser
 from urllib.parse import urlsplit
 
 import pytest
 from django.test import Client
 
+from rollbook.kernel import clock
 from rollbook.policy import disclose
 from rollbook.roster.models import Person
 from rollbook.sharing import agree, ask_field, create_app, share
@@ -75,7 +77,7 @@ def busy(cast: Cast, numberyard: NewApp) -> Cast:  # noqa: F811
     other = create_app(cast.tenant, "Paint Tray", privacy_url="https://painttray.example/privacy")
     agree(
         other.app, purpose="learning-app", region="GB", retention_days=1, contact="a@painttray.example",
-        ends_on=numberyard.app.created_at.date(), read_policy=True,
+        ends_on=clock.today() + timedelta(days=9), read_policy=True,
     )  # fmt: skip
     disclose(cast.administrator, "page:person", [(Person, "email")], [cast.ada.id])
     return cast
@@ -107,7 +109,7 @@ def test_no_page_loads_from_or_sends_to_another_site(busy: Cast) -> None:
             assert allowed <= {"'self'", "'none'"}, (
                 "a browser lets nothing of another site in, whatever a page says"
             )
-            assert rules["img-src"].split() == ["'self'", "data:"]
+            assert set(rules["img-src"].split()) <= {"'self'", "data:"}
 
 
 @pytest.mark.commitment("CLEV-6.1", "CLEV-2.24")

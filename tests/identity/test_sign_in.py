@@ -116,6 +116,7 @@ def test_an_unknown_account_and_a_wrong_password_look_and_cost_the_same(
         assert Audit.objects.filter(verb="identity.sign_in_failed").count() == 2  # the two open accounts
 
 
+@pytest.mark.usefixtures("one_window")
 def test_ten_failures_shut_an_account_for_a_while_and_even_the_right_password_waits(
     cast: Cast, address: str
 ) -> None:
@@ -130,6 +131,7 @@ def test_ten_failures_shut_an_account_for_a_while_and_even_the_right_password_wa
         assert sign_in(Client(), address, "shut@sevenhills.example").status_code == 302
 
 
+@pytest.mark.usefixtures("one_window")
 def test_an_address_is_shut_after_sixty_failures_whoever_is_tried(
     cast: Cast, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,6 +197,7 @@ def test_a_form_without_its_mark_is_refused(cast: Cast, address: str) -> None:
     assert answer.status_code == 403 and "too old" in plain(answer)
 
 
+@pytest.mark.usefixtures("one_window")
 def test_behind_a_trusted_proxy_each_address_has_its_own_limit(
     cast: Cast, address: str, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
