@@ -169,7 +169,9 @@ def open_duckdb(folder: Path, on_disk: bool = False) -> duckdb.DuckDBPyConnectio
             "preserve_insertion_order": False, "autoinstall_known_extensions": False, "autoload_known_extensions": False,
         },
     )  # fmt: skip
-    con.execute("PRAGMA force_compression='uncompressed'")  # the file lives for minutes: room costs less than work
+    con.execute(
+        "PRAGMA force_compression='uncompressed'"
+    )  # the file lives for minutes: room costs less than work
     con.execute("PRAGMA disable_checkpoint_on_shutdown")  # the file is thrown away
     return con
 
