@@ -202,6 +202,33 @@ def test_rows_selected_for_somebody_else_cannot_be_mixed_in(cast: Cast) -> None:
     assert narrow.filter(tenant_id__in=open_table).count() == 2
 
 
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda: list(QuerySet(Person)),
+        lambda: QuerySet(Person).filter(id__gt=0).count(),
+        lambda: QuerySet(Person)[:5].count(),
+        lambda: QuerySet(Person).exists(),
+        lambda: QuerySet(Person).aggregate(n=Count("*")),
+        lambda: list(QuerySet(Person).values_list("email").iterator()),
+        lambda: QuerySet(Person).update(email=""),
+        lambda: QuerySet(Person).delete(),
+        lambda: list(QuerySet(Person, query=Query(Person))),
+        lambda: Query(Person).get_compiler("default").execute_sql(),
+        lambda: list(QuerySet(Tenant).filter(id__in=QuerySet(Person).values("tenant_id"))),
+    ],
+)
+def test_a_query_that_asks_no_manager_is_refused_too(cast: Cast, use: Callable[[], Any]) -> None:
+    with pytest.raises(Refused, match="through the gate"):
+        use()
+    with unguarded("a query outlives the exemption that it was made in"):
+        free = Person.objects.filter(id__gt=0)
+    with pytest.raises(Refused, match="through the gate"):
+        list(free)
+    with cast.teacher.open(), pytest.raises(Refused, match="through the gate"):
+        use()
+
+
 def test_a_row_gives_no_way_to_another(cast: Cast) -> None:
     role = cast.teacher.select(Role).filter(person_id=cast.ada.id).get()
     for use in (

@@ -12,6 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, models
+from django.db.models.sql import AggregateQuery, Query
 
 from rollbook.kernel.errors import Refused
 from rollbook.policy.gate.standing import base_role, is_standing, stand
@@ -66,16 +67,20 @@ def raw(reason: str) -> Any:
     return connection.cursor()
 
 
+def past_the_gate(model: type[models.Model]) -> Refused:
+    return Refused(
+        f"{model._meta.label} is read through the gate.",
+        "Use access.select(...), or unguarded(reason=...) where no actor exists.",
+    )
+
+
 class GuardedManager(models.Manager[Any]):
     """The manager of a guarded model: answers only inside `unguarded`."""
 
     def get_queryset(self) -> models.QuerySet[Any]:
         exemption = _unguarded.get()
         if exemption is None:
-            raise Refused(
-                f"{self.model._meta.label} is read through the gate.",
-                "Use access.select(...), or unguarded(reason=...) where no actor exists.",
-            )
+            raise past_the_gate(self.model)
         exemption.used = True
         return super().get_queryset()
 
@@ -109,6 +114,23 @@ class Guarded(models.Model):
         """Django deletes one row without its manager, so the row asks itself."""
         type(self).objects.get_queryset()
         return super().delete(*args, **kwargs)
+
+
+_to_compiler = Query.get_compiler
+
+
+def _get_compiler(query: Query, *args: Any, **kwargs: Any) -> Any:
+    """A manager is not the only way to a table: `QuerySet(Person)` asks none. All that Django's ORM does becomes SQL
+    here, and it has no place where a model could have its say, so the gate stands in this one for every model."""
+    model = query.model
+    if model and issubclass(model, Guarded) and _unguarded.get() is None:
+        # A gated query has its own wall; a count of a query reads that query alone, which comes here in its turn.
+        if not hasattr(query, "put_up_wall") and not isinstance(query, AggregateQuery):
+            raise past_the_gate(model)
+    return _to_compiler(query, *args, **kwargs)
+
+
+Query.get_compiler = _get_compiler  # type: ignore[method-assign,assignment]  # Django has no hook here
 
 
 class Open(models.Model):
