@@ -7,10 +7,11 @@ from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import lru_cache, partial
+from functools import lru_cache, partial, reduce
+from operator import or_
 from typing import Any
 
-from django.db.models import F, Model, TextField
+from django.db.models import F, Model, Q, TextField
 from django.db.models.functions import Cast
 
 from rollbook.kernel.db import ids as as_ids
@@ -116,6 +117,8 @@ def page(grant: Grant, made: Plan, ids: Sequence[int]) -> Page:
             _add_second_table(access, made, result)
         for part in made.parts:
             result.parts[part] = _PARTS[part](access, made, asked, named.get(part))
+        if agents := result.parts.get("agents"):  # of the two ends of a pair, those that are on the page
+            result.parts["agents"] = {i: others for i, others in agents.items() if i in result.rows}
         if made.owner:
             result.people.update([row[1] for row in result.rows.values()])
         for part in ("agents", "children of", "members", "members and primary"):
@@ -190,19 +193,20 @@ def _roles(access: Access, made: Plan, asked: Any, named: array[int] | None) -> 
 
 
 def _agents(access: Access, made: Plan, asked: Any, named: array[int] | None) -> dict[int, list[Row]]:
+    def either(select: Callable[[type[Model]], Any], columns: tuple[str, ...]) -> Any:
+        on_page = [Q(**{f"{column}__any": Param("ids")}) for column in columns]
+        rows = select(model_of("guardianship")).filter(reduce(or_, on_page), status="active")
+        return rows.values_list("child_id", "guardian_id")
+
+    # PostgreSQL joins the two indexes in one statement; SQLite would read the whole table.
     pairs: set[tuple[int, int]] = set()
-    for one, other in (
-        ("child_id", "guardian_id"),
-        ("guardian_id", "child_id"),
-    ):  # two, as each has its index
+    for columns in _ONE_BY_ONE if not is_postgres() else (("child_id", "guardian_id"),):
+        statement = prepared(access, ("oneroster", "agents", columns), partial(either, columns=columns))
+        pairs.update(statement.rows(access, ids=asked))
+    return _grouped(sorted({*pairs, *((guardian, child) for child, guardian in pairs)}))
 
-        def build(select: Callable[[type[Model]], Any], one: str = one, other: str = other) -> Any:
-            rows = select(model_of("guardianship")).filter(**{f"{one}__any": Param("ids")}, status="active")
-            return rows.values_list(one, other)
 
-        rows = prepared(access, ("oneroster", "agents", one), build).rows(access, ids=asked)
-        pairs.update(rows)
-    return _grouped(sorted(pairs))
+_ONE_BY_ONE = (("child_id",), ("guardian_id",))
 
 
 def _terms(access: Access, made: Plan, asked: Any, named: array[int] | None) -> dict[int, list[Row]]:
