@@ -12,6 +12,7 @@ from django.test import Client
 from rollbook.identity.actions import (
     SWITCHES,
     SessionStore,
+    accounts_for,
     add_membership,
     begin,
     create_account,
@@ -19,7 +20,7 @@ from rollbook.identity.actions import (
     issue,
     print_run,
 )
-from rollbook.identity.queries import who_is
+from rollbook.identity.queries import person_is, who_is
 from rollbook.policy import Actor
 from rollbook.roster.models import Tenant
 
@@ -70,4 +71,18 @@ def pupil(tenant: Tenant, person: int) -> Client:
     client = Client()
     answer = client.post("/badge", {"token": token_of(tenant, person)}, REMOTE_ADDR="10.9.9.9")
     assert answer.status_code == 302, answer.content
+    return client
+
+
+def guardian(tenant: Tenant, person: int) -> Client:
+    """A browser in which this guardian has used a one-time link."""
+    account = accounts_for(
+        tenant.id, [person], "guardian", Actor("staff", "administrator", 1, "Hana Larkspur")
+    )
+    who = person_is(next(iter(account.values())).id, None)
+    assert who is not None
+    session = SessionStore()
+    begin(session, who, "the tests", "link")
+    client = Client()
+    client.cookies[settings.SESSION_COOKIE_NAME] = session.session_key or ""
     return client

@@ -12,6 +12,7 @@ from rollbook.identity.models import Passkey
 from rollbook.policy import Audit, unguarded
 from tests.cast import Cast
 from tests.journeys.look import Site, check_everywhere
+from tests.staff import desk, guardian, let_in
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser, pytest.mark.slow]
 PASSWORD = "chalk ledger margin"
@@ -84,6 +85,7 @@ def test_a_passkey_is_added_before_the_desk_opens_and_then_signs_in_alone(site: 
 
 
 def test_the_pages_hold_on_every_screen(site: Site, cast: Cast) -> None:
-    from tests.staff import desk
-
+    let_in(cast.tenant)
     check_everywhere(site, desk(cast.tenant, "administrator"), "/my-apps")
+    check_everywhere(site, None, "/family/at/sevenhills", "family-sign-in")
+    check_everywhere(site, guardian(cast.tenant, cast.cleo.id), "/family")

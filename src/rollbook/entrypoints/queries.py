@@ -51,6 +51,7 @@ VERBS = {
     "identity.account_closed": "closed the account of {object}",
     "identity.accounts_made": "made {count} accounts for people of the roll",
     "identity.factors_removed": "took the passkeys and codes of {object} away",
+    "identity.link_sent": "sent a one-time link to a guardian",
     "identity.new_device": "signed in on a device that was new to them: {browser}",
     "identity.not_me": "said that it was not their badge",
     "identity.passkey_added": "added a passkey",

@@ -92,6 +92,15 @@ ROLLBOOK_TRUSTED_PROXIES = trusted_proxies(env.str("ROLLBOOK_TRUSTED_PROXIES", "
 ROLLBOOK_WEB_ROLE = env.str("ROLLBOOK_WEB_ROLE", "")
 # A file of SHA-1 hashes in order, of passwords that were in a breach; "" looks nowhere.
 ROLLBOOK_BREACHED_PASSWORDS = env.str("ROLLBOOK_BREACHED_PASSWORDS", "")
+# smtp://user:password@host:port, or smtps:// for TLS from the first byte; "" sends no mail.
+_mail = urlsplit(env.str("ROLLBOOK_MAIL_URL", ""))
+EMAIL_HOST, EMAIL_PORT = _mail.hostname or "", _mail.port or (465 if _mail.scheme == "smtps" else 25)
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = unquote(_mail.username or ""), unquote(_mail.password or "")
+EMAIL_USE_SSL, EMAIL_TIMEOUT = _mail.scheme == "smtps", 20
+EMAIL_USE_TLS = _mail.scheme == "smtp+tls"
+DEFAULT_FROM_EMAIL = env.str("ROLLBOOK_MAIL_FROM", "")
+# An HTTP gateway that takes {"to": ..., "text": ...} as JSON; "" sends no SMS.
+ROLLBOOK_SMS_URL = env.str("ROLLBOOK_SMS_URL", "")
 ROLLBOOK_STRICT = env.bool("ROLLBOOK_STRICT", False)  # tests: an exemption that is not needed fails
 ROLLBOOK_DURABLE_LOG = env.bool("ROLLBOOK_DURABLE_LOG", True)  # tests wrap everything in a transaction
 # Only for tests and for trying out: messages to webhooks may go to this machine, and over http there.

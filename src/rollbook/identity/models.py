@@ -235,3 +235,20 @@ class SchoolIdp(Guarded):
     claim = not_personal(models.CharField(max_length=64, default="email"), BOOKKEEPING)
     trusts_mfa = not_personal(models.BooleanField(default=False), BOOKKEEPING)
     changed_at = not_personal(models.DateTimeField(), BOOKKEEPING)
+
+
+class OneTimeKey(Guarded):
+    """A link and a code that were sent to a guardian: either works, once. Both are derived; `digest` is the link's hash."""
+
+    found_before_tenant = True
+
+    id = not_personal(IdField(), LINK)
+    tenant = tenant()
+    account = not_personal(models.ForeignKey(PersonAccount, on_delete=models.CASCADE, related_name="+"), LINK)
+    digest = personal(models.CharField(max_length=64, unique=True), "account.secret", about="account_id")
+    channel = not_personal(models.CharField(max_length=4), BOOKKEEPING)  # mail | sms
+    created_at = not_personal(models.DateTimeField(), BOOKKEEPING)
+    expires_at = not_personal(models.DateTimeField(), BOOKKEEPING)
+    sent_at = not_personal(models.DateTimeField(null=True), BOOKKEEPING)
+    tries = not_personal(models.IntegerField(default=0), BOOKKEEPING)
+    used_at = not_personal(models.DateTimeField(null=True), BOOKKEEPING)

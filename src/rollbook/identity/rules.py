@@ -208,3 +208,24 @@ def year_ends(day: date) -> date:
 def network(address: str) -> str:
     """Where failures are counted: an IPv4 address, or the /64 that an IPv6 device changes its address within."""
     return ":".join(address.split(":")[:4]) if address.count(":") > 1 else address
+
+
+# ---- One-time links and codes of guardians.
+
+KEY_LASTS, KEY_TRIES = timedelta(minutes=30), 5
+SENDS_A_CONTACT, SENDS_AN_ADDRESS = 3, 60  # in WINDOW seconds; more are not sent, and the page looks the same
+
+
+def one_time(key: bytes, key_id: int) -> tuple[str, str]:
+    """The link's token and the six digits of a one-time key."""
+    made = hmac.digest(key, f"one-time:{key_id}".encode(), "sha256")
+    return base64.urlsafe_b64encode(made[:24]).decode(), f"{int.from_bytes(made[24:], 'big') % 1_000_000:06d}"
+
+
+def contact_of(text: str) -> tuple[str, str]:
+    """("mail", an email in lower case), ("sms", the digits of a number), or ("", "") for what is neither."""
+    text = text.strip()[:254]
+    if "@" in text:
+        return "mail", text.lower()
+    digits = "".join(c for c in text if c.isdigit())
+    return ("sms", digits) if 7 <= len(digits) <= 15 else ("", "")

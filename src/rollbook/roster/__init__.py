@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from rollbook.roster.queries.people import school_choices as school_choices
     from rollbook.roster.queries.people import taught_in as taught_in
     from rollbook.roster.queries.person import explains_authority as explains_authority
+    from rollbook.roster.queries.standing import contacts_of as contacts_of
     from rollbook.roster.queries.standing import find_by_detail as find_by_detail
+    from rollbook.roster.queries.standing import guardians_by as guardians_by
     from rollbook.roster.queries.standing import standing as standing
     from rollbook.roster.queries.syncs import syncs as recent_syncs
     from rollbook.roster.rules.details import door_name as door_name

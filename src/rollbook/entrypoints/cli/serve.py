@@ -87,8 +87,9 @@ def _must_be_free(host: str, port: int) -> None:
 @cli.command()
 def worker() -> None:
     """Run jobs until stopped. Any number may run at once."""
-    import rollbook.roster.jobs  # registers what the worker can do
-    import rollbook.sharing.jobs  # noqa: F401  # as above
+    import rollbook.identity.jobs
+    import rollbook.roster.jobs
+    import rollbook.sharing.jobs  # noqa: F401  # registers what the worker can do
     from rollbook.kernel.jobs import work
 
     stop = threading.Event()

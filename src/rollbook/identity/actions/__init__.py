@@ -34,6 +34,12 @@ from rollbook.identity.actions.factors import use_code as use_code
 from rollbook.identity.actions.idp import refused_idp as refused_idp
 from rollbook.identity.actions.idp import set_idp as set_idp
 from rollbook.identity.actions.idp import sign_in_by_idp as sign_in_by_idp
+from rollbook.identity.actions.links import ask_for_link as ask_for_link
+from rollbook.identity.actions.links import channels as channels
+from rollbook.identity.actions.links import link_of as link_of
+from rollbook.identity.actions.links import send_link as send_link
+from rollbook.identity.actions.links import sign_in_code as sign_in_code
+from rollbook.identity.actions.links import sign_in_link as sign_in_link
 from rollbook.identity.actions.people import SWITCHES as SWITCHES
 from rollbook.identity.actions.people import accounts_for as accounts_for
 from rollbook.identity.actions.people import close_person as close_person

@@ -4,6 +4,7 @@ from django.urls import path
 
 from rollbook.identity.pages import idp
 from rollbook.identity.pages.badge import badge, finish, picture, you
+from rollbook.identity.pages.family import family_link, family_sign_in
 from rollbook.identity.pages.giving import class_badges, person_sign_in, print_badges
 from rollbook.identity.pages.rules import sign_in_rules
 from rollbook.identity.pages.staff import (
@@ -34,6 +35,8 @@ urlpatterns = [
     path("badge/you", you, name="badge_you"),
     path("picture", picture, name="picture"),
     path("finish", finish, name="finish"),
+    path("family/at/<slug:slug>", family_sign_in, name="family_sign_in"),
+    path("family/link/<str:token>", family_link, name="family_link"),
     path("sign-in-rules", sign_in_rules, name="sign_in_rules"),
     path("classes/<str:klass>/badges", class_badges, name="class_badges"),
     path("classes/<str:klass>/badges/print", print_badges, name="print_badges"),

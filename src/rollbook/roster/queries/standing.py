@@ -59,3 +59,25 @@ def find_by_detail(tenant: int, detail: str, value: str) -> int | None:
         )
         found = list(rows.values_list("id", flat=True)[:2])
     return int(found[0]) if len(found) == 1 else None
+
+
+def guardians_by(tenant: int, channel: str, contact: str) -> list[int]:
+    """The guardians on the roll with this email (channel "mail") or number ("sms", compared by its last nine digits)."""
+    with unguarded("a guardian is found by the contact that the school holds", tenant=tenant):
+        mine = Guardianship.objects.filter(tenant_id=tenant, status="active").values("guardian_id")
+        people = Person.objects.filter(tenant_id=tenant, status="active", enabled_user=True, id__in=mine)
+        if channel == "mail":
+            return list(people.filter(email__iexact=contact).order_by("id").values_list("id", flat=True)[:2])
+        numbers = people.exclude(sms="", phone="").values_list("id", "sms", "phone")
+        return [i for i, *held in numbers.iterator() if any(_tail(n) == contact[-9:] for n in held if n)][:2]
+
+
+def contacts_of(tenant: int, person: int) -> tuple[str, str]:
+    """Email and mobile number of a guardian, to send a one-time link to."""
+    with unguarded("a one-time link is sent to the contact that the school holds", tenant=tenant):
+        row = Person.objects.filter(tenant_id=tenant, id=person).values_list("email", "sms", "phone").first()
+    return (row[0], row[1] or row[2]) if row else ("", "")
+
+
+def _tail(number: str) -> str:
+    return "".join(c for c in number if c.isdigit())[-9:]
