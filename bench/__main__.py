@@ -12,6 +12,7 @@ NAMES = {
     "kill": "kill -9 during a sync, 50 moments",
     "kill_api": "kill -9 under API load: was every answered page in the log?",
     "directories": "5,000 pupils to a SCIM destination, twice",
+    "signin": "sign-ins by badge and password, and 200 badges at once",
     "openapi": "schemathesis with the official rostering OpenAPI, all 41 operations",
 }
 
