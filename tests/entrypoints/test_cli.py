@@ -127,6 +127,11 @@ def test_how_people_sign_in_to_an_app_is_said_when_it_is_made_and_later(oak: str
         "app", "sign-in", "numberyard", "--tenant", oak, "--redirect-uri", "https://numberyard.example/b2"
     )
     assert later["redirect_uris"] == ["https://numberyard.example/b2"]
+    lti = run(
+        "app", "sign-in", "numberyard", "--tenant", oak, "--redirect-uri", "https://numberyard.example/lti",
+        "--login-url", "https://numberyard.example/login", "--jwks-url", "https://numberyard.example/jwks",
+    )  # fmt: skip
+    assert lti["sign_in"] == "lti" and lti["for_the_app"]["deployment_id"].startswith("d")
     with pytest.raises(Invalid, match="not a safe web address"):
         run("app", "sign-in", "numberyard", "--tenant", oak, "--redirect-uri", "http://numberyard.example/b")
 

@@ -161,18 +161,25 @@ def _agreed(terms: dict[str, Any]) -> str:
     "--metadata", type=click.Path(exists=True, dir_okay=False), default=None,
     help="SAML: the app's own metadata, in place of the options.",
 )  # fmt: skip
+@click.option("--login-url", default="", metavar="URL", help="LTI: where a launch begins at the app.")
+@click.option("--jwks-url", default="", metavar="URL", help="LTI: where the app shows its keys.")
+@click.option("--deep-link-url", default="", metavar="URL", help="LTI: where choosing begins, if elsewhere.")
 @json_option
 def sign_in_(
     name: str, slug: str, protocol: str, redirects: tuple[str, ...], logouts: tuple[str, ...], launch_url: str,
-    public: bool, metadata: str | None, as_json: bool,
+    public: bool, metadata: str | None, login_url: str, jwks_url: str, deep_link_url: str, as_json: bool,
 ) -> None:  # fmt: skip
-    """Say how people sign in to an app; it replaces what was said before.
+    """Say how people sign in to an app; it replaces what was said before. Prints what the app's maker needs of us.
 
     \b
     Examples:
       rollbook app sign-in numberyard --tenant oakfield --redirect-uri https://numberyard.example/back
       rollbook app sign-in numberyard --tenant oakfield --metadata numberyard-saml.xml
+      rollbook app sign-in numberyard --tenant oakfield --redirect-uri https://numberyard.example/lti \\
+          --login-url https://numberyard.example/lti/login --jwks-url https://numberyard.example/jwks
     """
+    from django.conf import settings
+
     from rollbook.sharing import set_sign_on
 
     found = _find(find_tenant(slug).id, name)
@@ -182,21 +189,29 @@ def sign_in_(
 
         protocol = "saml"
         redirects, details = details_of(Path(metadata).read_text(encoding="utf-8"))
+    elif login_url:
+        protocol = "lti"
+        details = {"login_url": login_url, "jwks_url": jwks_url, "deep_link_url": deep_link_url}
     made = set_sign_on(
         found, protocol=protocol, redirect_uris=redirects, logout_uris=logouts, launch_url=launch_url, public=public,
         details=details,
     )  # fmt: skip
+    site = settings.ROLLBOOK_BASE_URL or "https://YOUR-ADDRESS"
+    ours = {
+        "oidc": {"issuer": site, "client_id": found.client_id},
+        "clever": {"authorize": f"{site}/oauth/authorize", "tokens": f"{site}/oauth/tokens", "client_id": found.client_id},
+        "saml": {"metadata": f"{site}/saml/{slug}/metadata"},
+        "lti": {
+            "issuer": site, "client_id": found.client_id, "deployment_id": f"d{found.id}",
+            "authorize": f"{site}/lti/authorize", "token": f"{site}/lti/token", "jwks": f"{site}/oauth/jwks",
+        },
+    }[made.protocol]  # fmt: skip
     data = {
-        "app": found.slug,
-        "sign_in": made.protocol,
-        "redirect_uris": made.redirect_uris,
-        "launch_url": launch_url,
-    }
-    show(
-        as_json,
-        data,
-        f"People sign in to {found.name} by {made.protocol}, back to {', '.join(made.redirect_uris)}.",
-    )
+        "app": found.slug, "sign_in": made.protocol, "redirect_uris": made.redirect_uris, "launch_url": launch_url,
+        "for_the_app": ours,
+    }  # fmt: skip
+    lines = "\n".join(f"  {name:<14} {value}" for name, value in ours.items())
+    show(as_json, data, f"People sign in to {found.name} by {made.protocol}. Tell its maker:\n{lines}")
 
 
 @app.command("agree")
