@@ -15,7 +15,7 @@ from rollbook.kernel.errors import Invalid
 from rollbook.policy import Audit, unguarded
 from rollbook.sharing import create_app, renew_secret
 from rollbook.sharing.actions.renewal import end_old_secrets
-from rollbook.sharing.models import App, OldSecret
+from rollbook.sharing.models import App, OldSecret, Token
 from tests.sharing.oneroster.conftest import Erin
 
 load()
@@ -53,6 +53,18 @@ def test_the_old_secret_works_until_the_chosen_moment_and_its_tokens_no_longer(e
         assert erin.get("/users").status_code == 401
         assert sign_in(erin, old) == (401, 0)
         assert sign_in(erin, made.client_secret)[0] == 200
+
+
+def test_a_token_that_lives_for_long_ends_with_the_secret_that_brought_it(erin: Erin) -> None:
+    erin.token()
+    now = clock.now()
+    with unguarded("a token as a district has it"):
+        Token.objects.filter(app=erin.made.app).update(expires_at=now + timedelta(days=900))
+    renew_secret(erin.made.app, old_until=now + timedelta(days=1))
+    with clock.at(now + timedelta(hours=23)):
+        assert erin.get("/users").status_code == 200
+    with clock.at(now + timedelta(days=1, seconds=1)):
+        assert erin.get("/users").status_code == 401
 
 
 def test_an_old_secret_can_be_ended_before_its_time(erin: Erin) -> None:

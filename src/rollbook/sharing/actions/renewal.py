@@ -42,7 +42,7 @@ def renew_secret(app: App, *, old_until: datetime | None = None, by: Actor | Non
     """Give the app a new secret. Raises Invalid for a moment that has passed or is more than 30 days away.
 
     old_until None: the old one ends now, and with it every token: whoever has found it has nothing. Otherwise its
-    maker has until then to change over; tokens stay.
+    maker has until then to change over; tokens stay, and none of them longer.
     """
     if not has_secret(app):
         raise Invalid(
@@ -67,6 +67,8 @@ def renew_secret(app: App, *, old_until: datetime | None = None, by: Actor | Non
             OldSecret.objects.create(
                 digest=before.secret_hash, tenant_id=app.tenant_id, app=app, works_until=old_until
             )
+            # What the old secret has opened closes with it: the token of a district lives for years.
+            Token.objects.filter(app=app, expires_at__gt=old_until).update(expires_at=old_until)
         App.objects.filter(id=app.id).update(secret_hash=digest(secret))
         until = old_until.isoformat() if old_until else "now"
         audit(app.tenant_id, by, "app.secret_renewed", "app", app.id, app.name, old_until=until)
