@@ -32,6 +32,8 @@ ARGS = [
     "--disable-features=OptimizationHints,MediaRouter,Translate,AutofillServerCommunication",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost", "--force-color-profile=srgb",
 ]  # fmt: skip
+# Milliseconds. Long, because a machine that runs two of these at once may be slow; what passes does not wait for it.
+PATIENCE = 60_000
 SMALL = """() => [...document.querySelectorAll('a, button, input, select, summary')].filter(e => {
   const r = e.getBoundingClientRect(), s = getComputedStyle(e);
   const inline = e.tagName === 'A' && s.display === 'inline';
@@ -96,7 +98,7 @@ class Site:
             key = client.cookies[settings.SESSION_COOKIE_NAME].value
             context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": key, "url": self.base}])
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(PATIENCE)
         window = Window(self.base, page)
         mine = urlsplit(self.base).netloc
 

@@ -103,11 +103,11 @@ def test_from_a_new_app_to_sharing_to_stopping(site: Site, cast: Cast, script: b
         ):  # fmt: skip
             page.get_by_label(label).fill(value)
         page.get_by_role("button", name="Add the app").click()
-        assert page.get_by_text("Client secret").is_visible()
+        page.get_by_text("Client secret").wait_for()
         assert window.violations() == [] if script else True
         page.get_by_role("link", name="Record the agreement").click()
         page.get_by_role("button", name="Record the agreement").click()
-        assert "things to put right" in page.get_by_role("alert").inner_text()
+        page.get_by_role("alert").filter(has_text="things to put right").wait_for()
         page.get_by_label("Learn with an app the school chose").check()
         page.get_by_label("Where is it kept?").select_option("GB")
         page.get_by_label("I have read Starling’s privacy policy.").check()
@@ -120,11 +120,13 @@ def test_from_a_new_app_to_sharing_to_stopping(site: Site, cast: Cast, script: b
         if script:
             page.wait_for_selector("#preview >> text=Adds 2 people")
         page.get_by_role("button", name="Check what this changes").click()
-        assert "First name has no reason" in page.get_by_role("alert").inner_text()
+        page.get_by_role("alert").filter(has_text="First name has no reason").wait_for()
         page.get_by_label("Why: First name").fill("To sing with the child")
         page.get_by_role("button", name="Check what this changes").click()
+        save = page.get_by_role("button", name="Save, from the next request on")
+        save.wait_for()
         assert "Adds 2 people: 1 pupil and 1 member of staff." in page.locator("main").inner_text()
-        page.get_by_role("button", name="Save, from the next request on").click()
+        save.click()
         page.wait_for_url("**/apps/starling?done=shared")
         assert (
             "Starling gets 3 details about 1 pupil and 1 member of staff" in page.locator("main").inner_text()
@@ -147,6 +149,6 @@ def test_the_form_says_what_it_would_change_while_it_is_filled_in(
         reason: Any = page.get_by_label("Why: Email")
         assert not reason.is_visible()
         page.get_by_label("Email", exact=True).check()
-        assert reason.is_visible()
+        reason.wait_for()
         page.wait_for_selector("#preview >> text=Email: Numberyard newly gets it, of 2 people.")
         assert window.violations() == [] and window.problems == []
