@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rollbook.sharing.jobs import plan_directory as plan_directory
     from rollbook.sharing.jobs import plan_undo as plan_directory_undo
     from rollbook.sharing.jobs import push_directory as push_directory
+    from rollbook.sharing.jobs import renew_passwords as renew_directory_passwords
     from rollbook.sharing.models import App as App
     from rollbook.sharing.models import Directory as Directory
     from rollbook.sharing.models import Push as Push

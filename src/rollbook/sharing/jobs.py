@@ -16,6 +16,7 @@ from rollbook.kernel.jobs import job
 from rollbook.kernel.progress import Progress, Silent
 from rollbook.policy import Actor, column_list, disclose
 from rollbook.sharing.actions.directories import (
+    OPEN,
     RUN,
     Directory,
     Done,
@@ -24,6 +25,7 @@ from rollbook.sharing.actions.directories import (
     begin,
     finish,
     last_to_undo,
+    note_passwords,
     save_plan,
     secret_of,
     write_down,
@@ -41,7 +43,7 @@ from rollbook.sharing.queries.directories import (
     people_of,
     waiting,
 )
-from rollbook.sharing.rules.accounts import Key, Record, parse_settings, password, records
+from rollbook.sharing.rules.accounts import Key, Record, members_of, parse_settings, password, records
 from rollbook.sharing.rules.pushing import plan, undo
 
 NO_MORE = "The sharing rule or the agreement changed since this plan was made. Make a new plan."
@@ -105,8 +107,9 @@ def _grant(directory: Directory) -> Grant:
 def push_directory(
     directory: Directory, push: Push, *, by: Actor | None = None, progress: Progress | None = None
 ) -> Push:
-    """Approve a plan and carry it out here and now. Answers the plan as it ended."""
-    approve(directory, push, by=by, queue=False)
+    """Approve a plan and carry it out here and now, or go on with one that was cut off. Answers it as it ended."""
+    if push.state not in OPEN:
+        approve(directory, push, by=by, queue=False)
     return carry_out(directory, push, progress or Silent())
 
 
@@ -192,6 +195,39 @@ def _still(directory: Directory, push: Push) -> Grant | None:
     except Withheld:
         return None
     return grant if (grant.rule_id, grant.agreement_id) == (push.rule_id, push.agreement_id) else None
+
+
+def renew_passwords(directory: Directory, group: str, *, by: Actor | None = None) -> list[dict[str, str]]:
+    """New passwords for the accounts of a group there, to be handed out: shown this once, kept nowhere.
+
+    group: the group's name at the destination. Answers a line for each account: name, username, password, error.
+    Raises Invalid when there is no such group, or the destination does not answer.
+    """
+    grant = _grant(directory)
+    kept, remote = holdings(directory)
+    keys = members_of(kept, group)
+    work = [
+        Work("user", key, kept["user", key], kept["user", key], remote.get(("user", key), ""), new_password())
+        for key in keys
+    ]
+    disclose(
+        grant.access, f"push {directory.kind}", "", map(int, keys), authorised_by=grant.rule_id, scope="push"
+    )
+    there = destination(directory)
+    try:
+        outcomes = there.carry_out(work, str)
+    except Unreachable as error:
+        raise Invalid(str(error)) from error
+    finally:
+        there.close()
+    note_passwords(directory, group, sum(not o.error for o in outcomes), by=by)
+    return [
+        {
+            "name": str(w.after and w.after["display"]), "username": str(w.after and w.after["username"]),
+            "password": "" if o.error else w.password, "error": f"{o.error} {o.mend}".strip(),
+        }
+        for w, o in zip(work, outcomes, strict=True)
+    ]  # fmt: skip
 
 
 def new_password() -> str:

@@ -14,7 +14,14 @@ from click.testing import CliRunner
 from rollbook.kernel import clock, sealing
 from rollbook.kernel.errors import Invalid
 from rollbook.policy import Audit, Disclosure, unguarded
-from rollbook.sharing import change_directory, create_directory, push_directory, share, stop
+from rollbook.sharing import (
+    change_directory,
+    create_directory,
+    push_directory,
+    renew_directory_passwords,
+    share,
+    stop,
+)
 from rollbook.sharing.models import Directory, PushStep
 from tests.cast import Cast
 from tests.sharing.directories.conftest import ScimHallkeys, change, join, leave
@@ -249,6 +256,27 @@ def test_what_was_pushed_is_in_the_disclosure_log(scim: ScimHallkeys, cast: Cast
 def test_a_new_account_gets_a_password_that_is_kept_nowhere(scim: ScimHallkeys, cast: Cast) -> None:
     done = scim.share().run()
     assert "password" not in json.dumps([s.after for s in steps(done)])
+
+
+def test_passwords_of_a_class_are_shown_once(scim: ScimHallkeys, cast: Cast) -> None:
+    scim.share().run()
+    rows = renew_directory_passwords(scim.directory, "Kestrels (Puddlebrook)")
+    assert {r["username"] for r in rows} == {"ada.riverstone", "ben.thistlewick"}
+    assert all(len(r["password"]) > 14 and not r["error"] for r in rows)
+    with unguarded("a test reads the audit"):
+        said = Audit.objects.get(verb="directory.passwords_renewed").details
+    assert said == {"group": "Kestrels (Puddlebrook)", "count": 2}
+
+
+def test_a_plan_that_was_cut_off_goes_on(scim: ScimHallkeys, cast: Cast) -> None:
+    planned = scim.share().plan()
+    with unguarded("a test leaves a plan as a kill does"):
+        type(planned).objects.filter(id=planned.id).update(state="running")
+    planned.state = "running"
+    with pytest.raises(Invalid, match="being carried out"):
+        scim.plan()
+    assert push_directory(scim.directory, planned).state == "done"
+    assert "ada.riverstone" in scim.users()
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,11 @@ def plan(name: str, slug: str, undo: bool, shown: int, as_json: bool) -> None:
 @click.argument("name")
 @tenant_option
 @click.option(
-    "--plan", "number", type=int, default=None, help="Carry on with this plan; default: make one now."
+    "--plan",
+    "number",
+    type=int,
+    default=None,
+    help="This plan, also one that was cut off; default: make one now.",
 )
 @click.option("--show", "shown", default=20, show_default=True, help="How many errors to print.")
 @json_option
@@ -165,6 +169,23 @@ def run(name: str, slug: str, number: int | None, shown: int, as_json: bool) -> 
 def undo(name: str, slug: str, shown: int, as_json: bool) -> None:
     """Put back what the latest plan did."""
     _run(_find(slug, name), None, undo=True, shown=shown, as_json=as_json)
+
+
+@directory.command("passwords")
+@click.argument("name")
+@tenant_option
+@click.option("--group", required=True, help="A group there, such as a class: “Kestrels (Puddlebrook)”.")
+@json_option
+def passwords(name: str, slug: str, group: str, as_json: bool) -> None:
+    """Make new passwords for the accounts of a group and print them, once, to be handed out. Nobody keeps them."""
+    from rollbook.sharing import renew_directory_passwords
+
+    rows = renew_directory_passwords(_find(slug, name), group)
+    show(
+        as_json, rows,
+        "\n".join(f"{r['name']:<32} {r['username']:<32} {r['password'] or r['error']}" for r in rows),
+    )  # fmt: skip
+    sys.exit(1 if any(r["error"] for r in rows) else 0)
 
 
 def _run(found: Directory, number: int | None, *, undo: bool, shown: int, as_json: bool) -> None:

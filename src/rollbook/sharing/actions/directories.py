@@ -248,6 +248,14 @@ def finish(directory: Directory, push: Push, message: str = "") -> Push:
     return mine
 
 
+def note_passwords(directory: Directory, group: str, count: int, *, by: Actor | None) -> None:
+    """Write down that somebody made new passwords; the passwords are nowhere."""
+    audit(
+        directory.tenant_id, by, "directory.passwords_renewed", "app", directory.app_id, directory.app.name,
+        group=group, count=count,
+    )  # fmt: skip
+
+
 def last_to_undo(directory: Directory) -> Push:
     """The latest plan that changed the directory. Raises Invalid when there is none, or when it cannot be undone."""
     found = undoable(directory)

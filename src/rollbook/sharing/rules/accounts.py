@@ -317,6 +317,16 @@ def member_ref(key: str, user: Record, by_place: bool) -> Any:
     return [user["username"], *place(user)] if by_place else key
 
 
+def members_of(kept: Mapping[Key, Record], group: str) -> list[str]:
+    """The keys of the accounts in a group, by its name. Raises Invalid when there is none."""
+    found = [r for (kind, _), r in kept.items() if kind == "group" and r["name"].lower() == group.lower()]
+    if not found:
+        names = sorted(r["name"] for (kind, _), r in kept.items() if kind == "group")
+        raise Invalid(f"There is no group “{group}”.", f"Groups are {', '.join(names[:40])}.", "group")
+    by_name = {r["username"]: key for (kind, key), r in kept.items() if kind == "user"}
+    return [by_name[m[0]] if isinstance(m, list) else m for m in found[0]["members"]]
+
+
 def place(user: Record) -> list[str]:
     """The org units that a user stands in, the outermost first."""
     return {"active": [PEOPLE, *user.get("unit", [])], "disabled": [LEFT], "archived": [ARCHIVE]}[

@@ -96,6 +96,8 @@ class ScimDestination:
         operations = (
             _user_patch(work.before, after) if work.kind == "user" else _group_patch(work, after, remote_id)
         )
+        if work.password:
+            operations = [*operations, [{"op": "replace", "path": "password", "value": work.password}]]
         for batch in operations:
             answer = self._send(
                 "PATCH", f"{path}/{quote(work.remote_id)}", {"schemas": [PATCH], "Operations": batch}
