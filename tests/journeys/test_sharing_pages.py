@@ -52,7 +52,7 @@ def shared(cast: Cast, numberyard: NewApp) -> NewApp:  # noqa: F811
     "path",
     [
         "/apps", "/apps/new", "/apps/numberyard", "/apps/numberyard/rule", "/apps/numberyard/history", "/apps/numberyard/events",
-        "/apps/numberyard/agreement", "/apps/numberyard/stop", "/apps/numberyard/try?q=riverstone",
+        "/apps/numberyard/agreement", "/apps/numberyard/secret", "/apps/numberyard/stop", "/apps/numberyard/try?q=riverstone",
     ],
 )  # fmt: skip
 def test_pages_about_an_app(site: Site, cast: Cast, shared: NewApp, path: str) -> None:
