@@ -55,6 +55,16 @@ def test_a_badge_signs_its_pupil_in_and_with_badges_off_it_does_not(cast: Cast, 
     assert show(token, address).status_code == 422
 
 
+@pytest.mark.commitment("CLEV-1.24")
+def test_with_pupils_off_a_school_has_no_contact_with_them(cast: Cast, address: str) -> None:
+    let_in(cast.tenant)
+    token, client = token_of(cast.tenant, cast.ada.id), pupil(cast.tenant, cast.ada.id)
+    let_in(cast.tenant, students=False, badges=False, picture_codes=False)
+    assert not open_still(client) and show(token, address).status_code == 422
+    with pytest.raises(Invalid):
+        issue(cast.tenant, [cast.ada.id], BY)
+
+
 def test_a_code_may_be_typed_with_spaces_and_in_small_letters(cast: Cast, address: str) -> None:
     let_in(cast.tenant)
     typed = token_of(cast.tenant, cast.ada.id).removeprefix("RB1:").lower()

@@ -70,6 +70,7 @@ VERBS = {
     "identity.signed_in": "signed in",
     "identity.signed_out": "signed out",
     "identity.signed_out_everywhere": "signed out everywhere",
+    "identity.troubleshot": "looked at why {object} cannot sign in",
     "picture_code.given": "gave a child a picture code",
     "picture_code.refused": "noted a picture code that did not fit",
     "person.merged": "made two records of {object} one",

@@ -5,7 +5,7 @@ from django.urls import path
 from rollbook.identity.pages import idp
 from rollbook.identity.pages.badge import badge, finish, picture, you
 from rollbook.identity.pages.family import family_link, family_sign_in
-from rollbook.identity.pages.giving import class_badges, person_sign_in, print_badges
+from rollbook.identity.pages.giving import class_badges, person_sign_in, print_badges, troubleshoot
 from rollbook.identity.pages.rules import sign_in_rules
 from rollbook.identity.pages.staff import (
     me,
@@ -41,4 +41,5 @@ urlpatterns = [
     path("classes/<str:klass>/badges", class_badges, name="class_badges"),
     path("classes/<str:klass>/badges/print", print_badges, name="print_badges"),
     path("people/<str:person>/sign-in", person_sign_in, name="person_sign_in"),
+    path("people/<str:person>/troubleshoot", troubleshoot, name="troubleshoot"),
 ]

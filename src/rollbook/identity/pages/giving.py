@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from rollbook.identity import actions, queries
 from rollbook.kernel.errors import Invalid, NotFound
 from rollbook.kernel.http import row_id, signed_in
-from rollbook.policy import disclose
+from rollbook.policy import audit, disclose
 from rollbook.roster import FIRST_NAMES, class_register, first_names, names_of
 
 
@@ -133,3 +133,21 @@ def person_sign_in(request: Any, person: str) -> HttpResponse:
         "error": error, "said": said, "rules": queries.sign_in_rules(tenant.id),
     }  # fmt: skip
     return render(request, "identity/person_sign_in.html", context, status=422 if error else 200)
+
+
+@require_http_methods(["GET"])
+@signed_in("administrator")
+def troubleshoot(request: Any, person: str) -> HttpResponse:
+    """Why one person cannot sign in: each condition, and what happened lately. Every look is written down twice: in the
+    disclosure log with its columns, and in the audit as an act."""
+    access, tenant = request.access(), request.who.tenant
+    with access.open():
+        names = names_of(access, [row_id(person)])
+        if not names:
+            raise NotFound("There is no such person.")
+        (found, name) = next(iter(names.items()))
+        happened = queries.traces(access, found)
+    disclose(access, "page:troubleshoot", FIRST_NAMES, [found])
+    audit(tenant.id, request.who.actor, "identity.troubleshot", "person", found, name)
+    context = {"pupil": found, "name": name, "checks": queries.checks(tenant.id, found), "happened": happened}
+    return render(request, "identity/troubleshoot.html", context)

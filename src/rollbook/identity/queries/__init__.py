@@ -2,8 +2,10 @@
 
 from rollbook.identity.queries.breached import breached as breached
 from rollbook.identity.queries.people import badges_of as badges_of
+from rollbook.identity.queries.people import checks as checks
 from rollbook.identity.queries.people import person_is as person_is
 from rollbook.identity.queries.people import sign_in_rules as sign_in_rules
+from rollbook.identity.queries.people import traces as traces
 from rollbook.identity.queries.staff import SignIn as SignIn
 from rollbook.identity.queries.staff import account_by_email as account_by_email
 from rollbook.identity.queries.staff import codes_left as codes_left
