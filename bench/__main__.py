@@ -13,6 +13,7 @@ NAMES = {
     "kill_api": "kill -9 under API load: was every answered page in the log?",
     "directories": "5,000 pupils to a SCIM destination, twice",
     "signin": "sign-ins by badge and password, and 200 badges at once",
+    "clever": "a page of users through Clever’s door, beside OneRoster’s",
     "openapi": "schemathesis with the official rostering OpenAPI, all 41 operations",
 }
 

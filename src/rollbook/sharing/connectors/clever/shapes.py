@@ -6,6 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -49,7 +50,12 @@ def iso(moment: datetime | str) -> str:
 
 def born(row: int) -> str:
     """When a row was made: its id says so."""
-    return stamp(datetime.fromtimestamp(((row >> LOW_BITS) + EPOCH_MS) / 1000, UTC))
+    return _at(row >> LOW_BITS)
+
+
+@lru_cache(maxsize=10_000)  # rows of one sync were made in the same few milliseconds
+def _at(milliseconds: int) -> str:
+    return stamp(datetime.fromtimestamp((milliseconds + EPOCH_MS) / 1000, UTC))
 
 
 class Shaper:
@@ -62,6 +68,7 @@ class Shaper:
         self.reach = {label: audience(grant, label).active for label in ("session", "course", "class")}
         self.schools = listing(grant, Ask("orgs", "schools")).here
         self.reach["org"] = self.schools  # Clever knows no org that is not a school
+        self.kinds: dict[Any, dict[str, Made]] = {}
         self.texts: dict[str, dict[int, str | None]] = {label: {} for label in self.reach}
 
     # ---- Ids.
@@ -153,7 +160,9 @@ class Shaper:
                 if text and role == "student":
                     pupils[text] = None
                 elif text and role == "teacher":
-                    teachers[text] = teachers.get(text, False) or bool(primary and primary[0])
+                    teachers[text] = teachers.get(text, False) or bool(
+                        primary and _TRUE.get(str(primary[0]).lower())
+                    )
             found["students"], found["teachers"] = (
                 list(pupils),
                 sorted(teachers, key=lambda t: not teachers[t]),
@@ -194,7 +203,16 @@ class Shaper:
         return made
 
     def _kinds(self, has: Made, roles: Sequence[Any]) -> dict[str, Made]:
-        """Kind -> the role's words, its schools (the primary one first) and the days at each."""
+        """Kind -> the role's words, its schools (the primary one first) and the days at each. Many people have the same."""
+        key = (has.get("primaryOrg"), *roles)
+        found = self.kinds.get(key)
+        if found is None:
+            if len(self.kinds) > 10_000:
+                self.kinds.clear()
+            found = self.kinds[key] = self._kinds_of(has, roles)
+        return found
+
+    def _kinds_of(self, has: Made, roles: Sequence[Any]) -> dict[str, Made]:
         kinds: dict[str, Made] = {}
         for org, _, role, begins, ends in (
             sorted(roles, key=lambda r: r[1] != "primary") if len(roles) > 1 else roles

@@ -37,7 +37,9 @@ def links_of(grant: Grant, made: Plan, rows: Sequence[int]) -> dict[str, dict[in
             owner: str = owner,
             columns: tuple[str, ...] = columns,
         ) -> Any:
-            values = (Cast(F(c), TextField()) if c.endswith("_date") else F(c) for c in columns)
+            values = (
+                Cast(F(c), TextField()) if c.endswith("_date") or c == "primary" else F(c) for c in columns
+            )
             held = select(model_of(label)).filter(**{f"{owner}__any": Param("ids")}, status="active")
             return held.values_list("id", owner, *values)
 

@@ -246,8 +246,10 @@ def _members(
     """Class -> (person, role, and whether primary), in the order in which they were enrolled."""
 
     def build(select: Callable[[type[Model]], Any]) -> Any:
+        # As text: thousands of rows, and a flag would be converted row by row.
+        flags = [Cast(F("primary"), TextField())] if primary else []
         rows = select(model_of("enrollment")).filter(klass_id__any=Param("ids"), status="active")
-        return rows.values_list("id", "klass_id", "person_id", "role", *(["primary"] if primary else []))
+        return rows.values_list("id", "klass_id", "person_id", "role", *flags)
 
     rows = sorted(prepared(access, ("members", primary), build).rows(access, ids=asked))
     return _grouped([row[1:] for row in rows if named is None or _holds(named, row[0])])
