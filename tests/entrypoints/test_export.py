@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from django.apps import apps
 
 from rollbook.entrypoints.cli import cli, load
-from rollbook.entrypoints.cli.export import ELSEWHERE, _people_columns
+from rollbook.entrypoints.cli.export import _people_columns, whose
 from rollbook.kernel import idset
 from rollbook.kernel.errors import Invalid
 from rollbook.policy import Actor, Audit, Disclosure, Guarded, bundle_for, unguarded, word_of
@@ -89,7 +89,7 @@ def test_no_table_with_personal_columns_is_forgotten(cast: Cast, tmp_path: Path)
         if issubclass(model, Guarded) and any(
             (w := word_of(f)) and w.category for f in model._meta.concrete_fields
         ):
-            assert model._meta.db_table in found or ELSEWHERE.get(model._meta.label), model
+            assert model._meta.db_table in found or whose(model), model
 
 
 @pytest.mark.commitment("CLEV-5.5", "CLEV-5.6")

@@ -19,11 +19,10 @@ if TYPE_CHECKING:
     from rollbook.roster import Tenant
 
 STUDENT, RECORD = "Student Data", "educational record"
-# Tables with personal columns that carry no tenant. Each says whose they are; a table that is not here stops the export.
+# Tables with personal columns that carry no tenant, and whose they are. One that is neither here nor of a staff account
+# stops the export.
 ELSEWHERE = {
     "identity.Account": "staff work for several tenants under one account",
-    "identity.ResetLink": "of staff accounts",
-    "identity.Session": "",  # those of pupils and guardians are taken by their accounts
     "sharing.SigningKey": "Rollbook's own",
 }
 # Rows of a source as text: whose they are is inside, so all count as a student's.
@@ -132,12 +131,19 @@ def _tables(tenant: Tenant) -> Iterator[tuple[Any, Any]]:
         elif model._meta.label == "identity.Session":
             accounts = apps.get_model("identity", "PersonAccount").objects.filter(tenant_id=tenant.id)
             yield model, model.objects.filter(kind="person", account_id__in=accounts.values_list("id"))
-        elif model._meta.label not in ELSEWHERE and any(
-            (w := word_of(f)) and w.category for f in model._meta.concrete_fields
-        ):
+        elif not whose(model) and any((w := word_of(f)) and w.category for f in model._meta.concrete_fields):
             raise LookupError(
                 f"{model._meta.label} holds personal data and no tenant: say whose in ELSEWHERE"
             )
+
+
+def whose(model: Any) -> str:
+    """Whose a table without a tenant is, when it is not the school's; empty when nobody has said."""
+    of_staff = any(
+        f.is_relation and f.related_model._meta.label == "identity.Account"
+        for f in model._meta.concrete_fields
+    )
+    return ELSEWHERE.get(model._meta.label) or ("of staff accounts" if of_staff else "")
 
 
 def _people_columns(model: Any) -> list[str]:
