@@ -210,8 +210,14 @@ def renew_passwords(directory: Directory, group: str, *, by: Actor | None = None
         Work("user", key, kept["user", key], kept["user", key], remote.get(("user", key), ""), new_password())
         for key in keys
     ]
+    columns = column_list(account_columns(grant, parse_settings(directory.settings)))
     disclose(
-        grant.access, f"push {directory.kind}", "", map(int, keys), authorised_by=grant.rule_id, scope="push"
+        grant.access,
+        f"push {directory.kind}",
+        columns,
+        map(int, keys),
+        authorised_by=grant.rule_id,
+        scope="push",
     )
     there = destination(directory)
     try:

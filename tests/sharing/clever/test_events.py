@@ -219,7 +219,7 @@ def test_a_single_event_is_cut_too(told: Callable[..., Told]) -> None:
         assert ask(app.erin, f"/v3.1/events/{id}").status_code == 404
 
 
-@pytest.mark.commitment("CLEV-2.20", "CLEV-4.12")
+@pytest.mark.commitment("CLEV-2.20")
 def test_reading_events_is_written_down(told: Callable[..., Told]) -> None:
     app = told()
     app.events(record_type="terms")

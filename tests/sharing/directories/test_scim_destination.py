@@ -242,7 +242,6 @@ def test_another_directory_is_neither_read_nor_written(
     assert "/elsewhere/" not in scim_server[1].read_text()
 
 
-@pytest.mark.commitment("CLEV-4.12")
 def test_what_was_pushed_is_in_the_disclosure_log(scim: ScimHallkeys, cast: Cast) -> None:
     scim.share().run()
     with unguarded("a test reads the log"):
@@ -265,7 +264,9 @@ def test_passwords_of_a_class_are_shown_once(scim: ScimHallkeys, cast: Cast) -> 
     assert all(len(r["password"]) > 14 and not r["error"] for r in rows)
     with unguarded("a test reads the audit"):
         said = Audit.objects.get(verb="directory.passwords_renewed").details
+        log = Disclosure.objects.filter(door="push scim").latest("id")
     assert said == {"group": "Kestrels (Puddlebrook)", "count": 2}
+    assert (log.people_count, "roster_person.given_name" in log.columns) == (2, True)
 
 
 def test_a_plan_that_was_cut_off_goes_on(scim: ScimHallkeys, cast: Cast) -> None:
