@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import io
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.test import Client
 
+import rollbook
 from rollbook.entrypoints import queries
 from rollbook.entrypoints.pages import safe_cell
 from rollbook.kernel import clock, idset
@@ -104,7 +108,28 @@ def test_a_desk_names_no_child(cast: Cast, administrator: Client) -> None:
     audit(cast.tenant.id, None, "person.merged", "person", cast.ada.id, "Ada Riverstone")
     look(cast.administrator, cast.ada)
     seen = plain(administrator.get("/"))
-    assert "changed the record of one person" in seen and "Ada" not in seen
+    assert "made two records of one person one" in seen and "Ada" not in seen
+
+
+def test_a_desk_does_not_say_which_child_signed_in(cast: Cast, administrator: Client) -> None:
+    ada = Actor("student", "student", 7, "Ada")
+    audit(cast.tenant.id, ada, "sign_on.begun", "app", 1, "Numberyard")
+    seen = plain(administrator.get("/"))
+    assert "A pupil opened Numberyard, signed in" in seen and "Ada" not in seen
+
+
+def test_every_act_has_words() -> None:
+    """A verb without words would be shown as code."""
+    written = {
+        arg.value
+        for path in Path(rollbook.__file__).parent.rglob("*.py")
+        for call in ast.walk(ast.parse(path.read_text()))
+        if isinstance(call, ast.Call) and "audit" in ast.unparse(call.func)
+        for arg in call.args
+        if isinstance(arg, ast.Constant) and re.fullmatch(r"[a-z_]+\.[a-z_]+", str(arg.value))
+    }
+    assert len(written) > 40
+    assert written - set(queries.VERBS) == set()
 
 
 @pytest.mark.commitment("CLEV-1.68")

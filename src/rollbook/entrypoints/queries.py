@@ -33,34 +33,49 @@ KINDS = {
 ASKED = ("app.called", "app.refused")  # verbs of the kind "asked"
 NAME_COLUMNS = "roster_person.family_name,roster_person.given_name"
 
+OF_THE_ROLL = {"student": "A pupil", "guardian": "A guardian"}  # kinds of actor that Home does not name
 ROLE_TITLES = {"dpo": "data protection officer"}
 # verb of the audit -> what the actor did. {object} is its name, {x} a detail.
 VERBS = {
     "app.called": "asked for {operation} ({scope}) and got it: it is about nobody",
     "app.created": "added the app {object}",
-    "app.refused": "asked for {operation} ({scope}) and got nothing: {status}",
     "app.old_secret_ended": "ended the old secret of {object}",
+    "app.refused": "asked for {operation} ({scope}) and got nothing: {status}",
     "app.secret_renewed": "gave {object} a new secret; the old one ends: {old_until}",
     "app.signed_in": "signed in with its secret",
+    "app.token_renewed": "gave {object} a new token",
     "audit.exported": "exported this record",
+    "audit.read": "read this record at the command line",
     "badge.issued": "gave {count} badges",
     "badge.printed": "printed {count} badges of {object}",
     "badge.refused": "noted a badge that opens nothing",
     "badge.rotated": "stopped every badge",
     "badge.stopped": "stopped {count} badges",
+    "directory.approved": "approved the plan for {object}",
+    "directory.changed": "changed how accounts are kept at {object}",
+    "directory.discarded": "put the plan for {object} away",
+    "directory.done": "wrote to {object}: {done} steps",
+    "directory.failed": "could not finish writing to {object}: {done} steps done, {failed} failed",
+    "directory.passwords_renewed": "made {count} new passwords at {object}",
+    "directory.planned": "planned what to write to {object}",
+    "directory.stopped": "stopped writing to {object}",
     "identity.account_closed": "closed the account of {object}",
     "identity.accounts_made": "made {count} accounts for people of the roll",
     "identity.factors_removed": "took the passkeys and codes of {object} away",
+    "identity.idp_refused": "refused a sign-in by the school’s own provider",
+    "identity.idp_set": "said which provider signs people of {object} in",
     "identity.link_sent": "sent a one-time link to a guardian",
     "identity.new_device": "signed in on a device that was new to them: {browser}",
     "identity.not_me": "said that it was not their badge",
     "identity.passkey_added": "added a passkey",
     "identity.passkey_removed": "took a passkey away",
+    "identity.password_set": "set the password of {object}",
     "identity.place_chosen": "went on as {role}",
     "identity.recovery_code_refused": "gave a recovery code that does not fit",
     "identity.recovery_code_used": "used a recovery code",
     "identity.recovery_codes_made": "took new recovery codes",
     "identity.renamed": "changed their name",
+    "identity.reset_link_made": "made a one-time link for {object}",
     "identity.role_ended": "took the role {role} from {object}",
     "identity.role_given": "gave {object} the role {role}",
     "identity.second_step_put_off": "put off the second step",
@@ -71,20 +86,29 @@ VERBS = {
     "identity.signed_out": "signed out",
     "identity.signed_out_everywhere": "signed out everywhere",
     "identity.troubleshot": "looked at why {object} cannot sign in",
-    "picture_code.given": "gave a child a picture code",
-    "picture_code.refused": "noted a picture code that did not fit",
+    "person.changed": "changed the record of {object}",
+    "person.entered": "entered {object} by hand",
     "person.merged": "made two records of {object} one",
     "person.merged_undone": "undid a merge for {object}",
+    "person.removed": "took {object} off the roll by hand",
     "person.split": "split an id off {object}",
     "person.split_undone": "undid a split for {object}",
+    "picture_code.given": "gave a child a picture code",
+    "picture_code.refused": "noted a picture code that did not fit",
+    "scim.person_named": "gave a person an id of its own",
     "sharing.agreed": "recorded the agreement with {object}",
     "sharing.field_answered": "answered a request of {object}",
     "sharing.field_asked": "asked for one more detail",
     "sharing.rule_changed": "changed what {object} may see",
+    "sharing.stopped": "stopped sharing with {object}",
     "sharing.webhook_added": "named an address where {object} is told of events",
     "sharing.webhook_ended": "ended an address where {object} was told of events",
     "sharing.webhook_resent": "sent {object} a message again",
-    "sharing.stopped": "stopped sharing with {object}",
+    "sign_on.begun": "opened {object}, signed in",
+    "sign_on.ended": "ended a sign-in",
+    "sign_on.links_chosen": "took what was chosen there",
+    "sign_on.refused": "refused a sign-in to an app ({error})",
+    "sign_on.set": "said how people sign in to {object}",
     "sync.applied": "applied the sync {object}",
     "sync.apply_asked": "asked to apply the sync {object}",
     "sync.discarded": "discarded the sync {object}",
@@ -94,8 +118,8 @@ VERBS = {
     "sync.undone": "undid the sync {object}",
     "sync.uploaded": "brought in the file {object}",
     "tenant.changed": "changed the settings of {object}",
-    "tenant.exported": "handed everything held of {object} to the school",
     "tenant.created": "set up {object}",
+    "tenant.exported": "handed everything held of {object} to the school",
 }  # fmt: skip
 
 
@@ -131,6 +155,7 @@ class Event:
     reason: str = ""
     href: str = ""
     names: tuple[str, ...] = ()
+    unnamed: tuple[str, str] = ("", "")  # who and does, where a page may name nobody of the roster
 
     @property
     def whom(self) -> str:
@@ -265,13 +290,20 @@ def _audits(access: Access, narrow: Narrow, before: int | None, members: set[int
         rows = rows.filter(object_kind="person")
     slugs = dict(access.select(App).values_list("id", "slug"))
     for row in _batches(
-        rows.values("id", "at", "actor", "verb", "object_kind", "object_id", "object", "details"), before
+        rows.values(
+            "id", "at", "actor_kind", "actor", "verb", "object_kind", "object_id", "object", "details"
+        ),
+        before,
     ):
         if members is not None and row["object_id"] not in members:
             continue
         yield Event(
             row["id"], row["at"], "asked" if row["verb"] in ASKED else "did", row["actor"], _did(row),
             reason=_why(row["details"]), href=_href(row, slugs), count=1 if row["object_kind"] == "person" else 0,
+            unnamed=(
+                OF_THE_ROLL.get(row["actor_kind"], ""),
+                _did({**row, "object": "one person"}) if row["object_kind"] == "person" else "",
+            ),
         )  # fmt: skip
 
 
@@ -374,8 +406,5 @@ def classes_of(access: Access) -> list[Taught]:
 
 
 def without_names(events: Iterable[Event]) -> list[Event]:
-    """Events for a page that names nobody of the roster: those about one person say so without saying whom."""
-    return [
-        replace(e, does="changed the record of one person") if e.kind == "did" and e.count else e
-        for e in events
-    ]
+    """Events for a page that names nobody of the roster, neither whom they are about nor which child signed in."""
+    return [replace(e, who=e.unnamed[0] or e.who, does=e.unnamed[1] or e.does) for e in events]

@@ -16,7 +16,6 @@ from rollbook.kernel.jobs import job
 from rollbook.kernel.progress import Progress, Silent
 from rollbook.policy import Actor, column_list, disclose
 from rollbook.sharing.actions.directories import (
-    OPEN,
     RUN,
     Directory,
     Done,
@@ -108,7 +107,7 @@ def push_directory(
     directory: Directory, push: Push, *, by: Actor | None = None, progress: Progress | None = None
 ) -> Push:
     """Approve a plan and carry it out here and now, or go on with one that was cut off. Answers it as it ended."""
-    if push.state not in OPEN:
+    if not begin(push):  # asks the database: the plan in hand may be older
         approve(directory, push, by=by, queue=False)
     return carry_out(directory, push, progress or Silent())
 

@@ -141,7 +141,7 @@ def plan(name: str, slug: str, undo: bool, shown: int, as_json: bool) -> None:
 
     found = _find(slug, name)
     made = plan_directory_undo(found) if undo else plan_directory(found)
-    _tell(made, as_json, shown)
+    _tell(made, as_json, shown, where=f"{name} --tenant {slug}")
 
 
 @directory.command("run")
@@ -222,7 +222,7 @@ def _json(text: str) -> Any:
         raise Invalid(f"The settings are not JSON: {error}.", "The smallest are {}.", "settings") from error
 
 
-def _tell(made: Push, as_json: bool, shown: int, state: str = "") -> None:
+def _tell(made: Push, as_json: bool, shown: int, state: str = "", where: str = "") -> None:
     from rollbook.sharing import plan_differences, plan_step, plan_steps
 
     lines: list[dict[str, Any]] = []
@@ -242,10 +242,10 @@ def _tell(made: Push, as_json: bool, shown: int, state: str = "") -> None:
         "plan": made.id, "state": made.state, "counts": made.counts, "total": made.total, "done": made.done,
         "failed": made.failed, "message": made.message, "steps": lines,
     }  # fmt: skip
-    show(as_json, data, _text(data))
+    show(as_json, data, _text(data, where))
 
 
-def _text(data: dict[str, Any]) -> str:
+def _text(data: dict[str, Any], where: str) -> str:
     lines = [data["message"]] if data["message"] else []
     for kind, actions in data["counts"].items():
         lines.append(
@@ -261,7 +261,7 @@ def _text(data: dict[str, Any]) -> str:
         lines.append("Nothing to write: the directory is as the roster says.")
     elif data["state"] == "planned":
         lines.append(f"{data['total']:,} steps; nothing was written.")
-        lines.append(f"Carry it out with: rollbook directory run NAME --plan {data['plan']}")
+        lines.append(f"Carry it out with: rollbook directory run {where} --plan {data['plan']}")
     else:
         left = data["total"] - data["done"]
         rest = f", {left:,} left." if left else "."
