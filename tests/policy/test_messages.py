@@ -3,6 +3,7 @@ an error, in a session that somebody emptied. On PostgreSQL role, context and st
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -75,6 +76,16 @@ def test_it_leaves_nothing_behind(cast: Cast) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT current_user = session_user, current_setting('rollbook.tenant', true)")
             assert cursor.fetchone() == (True, "")
+
+
+def test_a_moment_is_the_same_moment_as_through_the_cursor(cast: Cast) -> None:
+    def build(select: Any) -> Any:
+        return select(Person).order_by("id").values_list("id", "date_last_modified")
+
+    found = prepared(cast.administrator, "moments", build).rows(cast.administrator)
+    by_cursor = list(build(cast.administrator.select))
+    assert found == by_cursor
+    assert {moment.utcoffset() for _, moment in found} == {timedelta(0)}
 
 
 def test_inside_an_open_access_and_inside_a_transaction_it_finds_the_same(cast: Cast) -> None:

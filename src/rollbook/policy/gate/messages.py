@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from contextlib import suppress
 from itertools import count
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from django.db import connection
-from psycopg.adapt import Transformer
+from django.db import DEFAULT_DB_ALIAS, connections
+from psycopg.adapt import AdaptersMap, Transformer
 from psycopg.errors import (
     FeatureNotSupported,
     IndeterminateDatatype,
@@ -20,6 +21,7 @@ from psycopg.errors import (
     error_from_result,
 )
 from psycopg.pq import Escaping, ExecStatus, TransactionStatus
+from psycopg.types.datetime import TimestamptzLoader
 
 from rollbook.policy.gate import access as gate
 from rollbook.policy.gate.standing import is_standing, to_stand
@@ -31,12 +33,14 @@ MOST = 300  # statements kept prepared in one session
 
 # Session -> statement -> its name there, or None where the server cannot tell the types of its values.
 _names: WeakKeyDictionary[Any, dict[str, bytes | None]] = WeakKeyDictionary()
+_adapters: WeakKeyDictionary[Any, AdaptersMap] = WeakKeyDictionary()
 
 
 def ask(access: Access, sql: str, params: list[Any]) -> list[tuple[Any, ...]] | None:
     """The rows of a statement for an access, or None where it cannot be asked so and must be run by Django's cursor:
     inside a transaction, in a session that must not prepare (behind a pooler), with a value that is no number, text
     or list of numbers."""
+    connection: Any = connections[DEFAULT_DB_ALIAS]  # itself, once: the proxy looks it up for each attribute
     if connection.in_atomic_block or is_standing():
         return None
     connection.close_if_health_check_failed()
@@ -59,9 +63,19 @@ def ask(access: Access, sql: str, params: list[Any]) -> list[tuple[Any, ...]] | 
                 del _names[session]
                 return None
             raise error
-        reader = Transformer(session)
+        reader = Transformer(SimpleNamespace(adapters=_adapters_of(session), connection=session))
         reader.set_pgresult(result)
         return list(reader.load_rows(0, result.ntuples, tuple))
+
+
+def _adapters_of(session: Any) -> AdaptersMap:
+    """The session's own, but moments are made by psycopg's loader in C. Django's, in Python, costs more than all else
+    of a row; it gives the same moment, for the session's time zone is UTC."""
+    found = _adapters.get(session)
+    if found is None:
+        found = _adapters[session] = AdaptersMap(session.adapters)
+        found.register_loader("timestamptz", TimestamptzLoader)
+    return found
 
 
 def _name(session: Any, sql: str) -> bytes | None:
@@ -97,8 +111,8 @@ def _literals(session: Any, params: list[Any]) -> list[bytes] | None:
             made.append(b"%d" % value)
         elif type(value) is str:
             made.append(Escaping(session.pgconn).escape_literal(value.encode()))
-        elif type(value) is list and all(type(each) is int for each in value):
-            made.append(b"'{%s}'" % ",".join(map(str, value)).encode())
+        elif type(value) is list and {*map(type, value)} <= {int}:
+            made.append(b"'{%s}'" % str(value)[1:-1].encode())
         else:
             return None
     return made
