@@ -32,6 +32,7 @@ def write(run: Run, details: dict[str, Any]) -> int:
     run.step("applying", 0, 100)
     run.quiet = True
     with unguarded("a sync is applied", tenant=tenant.id), bulk.wide_cache(), transaction.atomic():
+        bulk.few_of_many()
         version = next_version(tenant, sync.roster_version)
         for number, (entity, spec) in enumerate(SPECS.items()):
             run.step(f"writing {spec.many}", number, len(SPECS))
@@ -185,6 +186,7 @@ def take_back(tenant: Tenant, sync: Sync, by: Actor | None) -> int:
     """Restore what the sync changed and removed, and tombstone what it created. Answers the new roster version."""
     now = clock.now()
     with unguarded("a sync is undone", tenant=tenant.id), bulk.wide_cache(), transaction.atomic():
+        bulk.few_of_many()
         version = next_version(tenant, sync.roster_version)
         for entity, spec in SPECS.items():
             _restore(sync, entity, spec, sql_time(now))
