@@ -29,7 +29,7 @@ def scratch(vendor: str, folder: Path) -> Iterator[dict[str, str]]:
         return
     name = f"rollbook_scratch_{secrets.token_hex(4)}"
     url = os.environ["ROLLBOOK_DATABASE_URL"]
-    with psycopg.connect(url.partition("?")[0], autocommit=True) as server:
+    with psycopg.connect(url.partition("?")[0], dbname="postgres", autocommit=True) as server:
         server.execute(f"CREATE DATABASE {name}")
         try:
             yield {**env, "ROLLBOOK_DATABASE_URL": beside(url, name)}
