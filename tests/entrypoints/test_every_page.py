@@ -67,7 +67,7 @@ def pages(client: Client, *begin: str) -> dict[str, tuple[str, str]]:
 
 
 @pytest.fixture
-def busy(cast: Cast, numberyard: NewApp) -> Cast:  # noqa: F811
+def busy(cast: Cast, numberyard: NewApp) -> Cast:  # noqa: F811  # a fixture by its name
     """The cast with an app that shares, asks and has read, and one that has nothing."""
     share(
         numberyard.app,

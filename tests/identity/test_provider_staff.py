@@ -31,7 +31,7 @@ def seen(client: Client, cast: Cast) -> set[int]:
     codes = set()
     for door in DOORS:
         answer = client.get(door.format(ada=cast.ada.id, kestrels=cast.kestrels.id))
-        body = b"".join(answer.streaming_content) if answer.streaming else answer.content  # type: ignore[attr-defined]
+        body = b"".join(answer.streaming_content) if answer.streaming else answer.content  # type: ignore[attr-defined]  # only a streamed answer has it
         assert answer.status_code == 200 or b"Riverstone" not in body
         if "{" in door or answer.status_code != 200:
             codes.add(answer.status_code)

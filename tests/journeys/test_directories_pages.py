@@ -12,7 +12,7 @@ from tests.staff import desk
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
-def test_directories_and_a_plan(site: Site, cast: Cast, scim: ScimHallkeys) -> None:  # noqa: F811
+def test_directories_and_a_plan(site: Site, cast: Cast, scim: ScimHallkeys) -> None:  # noqa: F811  # a fixture by its name
     client = desk(cast.tenant, "administrator")
     scim.share().run()
     change(cast.ada, family_name="Brook")

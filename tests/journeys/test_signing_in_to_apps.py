@@ -63,7 +63,7 @@ def app() -> Iterator[App]:
 
 
 @pytest.fixture
-def shared(numberyard: NewApp) -> NewApp:  # noqa: F811
+def shared(numberyard: NewApp) -> NewApp:  # noqa: F811  # a fixture by its name
     share(numberyard.app, {"people": "all", "fields": "all"})
     return numberyard
 

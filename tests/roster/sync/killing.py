@@ -37,23 +37,23 @@ class Nursery:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.process.stdin.close()  # type: ignore[union-attr]
-        self.process.stdout.close()  # type: ignore[union-attr]
+        self.process.stdin.close()  # type: ignore[union-attr]  # made with pipes
+        self.process.stdout.close()  # type: ignore[union-attr]  # made with pipes
         self.process.wait()
 
     def _line(self) -> str:
-        line: str = self.process.stdout.readline()  # type: ignore[union-attr]
+        line: str = self.process.stdout.readline()  # type: ignore[union-attr]  # made with pipes
         assert line, "the nursery has died"
         return line
 
     def _start(self, bundle: Path | str) -> int:
-        self.process.stdin.write(f"{bundle}\n")  # type: ignore[union-attr]
+        self.process.stdin.write(f"{bundle}\n")  # type: ignore[union-attr]  # made with pipes
         return int(self._line())
 
     def kill_after(self, bundle: Path, seconds: float) -> bool:
         """Start the sync of a bundle and kill -9 it after some seconds. Answers whether it was still at work."""
         pid = self._start(bundle)
-        if not select.select([self.process.stdout.fileno()], [], [], seconds)[0]:  # type: ignore[union-attr]
+        if not select.select([self.process.stdout.fileno()], [], [], seconds)[0]:  # type: ignore[union-attr]  # made with pipes
             os.kill(pid, signal.SIGKILL)
         return bool(json.loads(self._line())["killed"])
 

@@ -214,7 +214,7 @@ def test_another_address_in_the_answer_is_not_followed(hooked: tuple[Told, str],
 @pytest.mark.parametrize(
     "address",
     [
-        "127.0.0.1", "10.0.0.8", "172.16.0.1", "192.168.1.1", "169.254.169.254", "0.0.0.0", "100.64.0.1", "::1", "fe80::1",  # noqa: S104
+        "127.0.0.1", "10.0.0.8", "172.16.0.1", "192.168.1.1", "169.254.169.254", "0.0.0.0", "100.64.0.1", "::1", "fe80::1",  # noqa: S104  # addresses to refuse, none to listen on
         "fd00::1", "::ffff:10.0.0.1", "::ffff:127.0.0.1", "2002:0a00:0001::", "224.0.0.1", "255.255.255.255", "ff02::1",
     ],
 )  # fmt: skip

@@ -27,7 +27,7 @@ class Vendor:
     """An app's own store of accounts, filled from what the school's API sends. `heard` is every byte of it."""
 
     def __init__(self, erin: Erin) -> None:
-        self.erin, self.accounts, self.heard = erin, {}, ""  # type: ignore[var-annotated]
+        self.erin, self.accounts, self.heard = erin, {}, ""  # type: ignore[var-annotated]  # filled by what the client reads
 
     def provision(self) -> None:
         """Make, change and close accounts as the list of users says."""

@@ -87,7 +87,7 @@ class _Platform(LTI1P3PlatformConfAbstract):  # type: ignore[misc]  # the librar
         return self._registration
 
 
-class _Login(OIDCLoginAbstract):  # type: ignore[misc]
+class _Login(OIDCLoginAbstract):  # type: ignore[misc]  # the library has few types
     def set_lti_message_hint(self, **kwargs: Any) -> None:
         self._lti_message_hint = kwargs["hint"]
 
@@ -110,7 +110,7 @@ class _Request:
         self.get_data, self.form_data = asked, asked
 
 
-class _Launch(LTIAdvantageMessageLaunchAbstract):  # type: ignore[misc]
+class _Launch(LTIAdvantageMessageLaunchAbstract):  # type: ignore[misc]  # the library has few types
     def render_launch_form(self, launch_data: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
         return {"id_token": launch_data["id_token"], "state": launch_data["state"]}
 

@@ -129,7 +129,7 @@ class User:
     sub: str
 
 
-class Request(OAuth2Request):  # type: ignore[misc]
+class Request(OAuth2Request):  # type: ignore[misc]  # Authlib has no types
     """A request to one of the endpoints. Its own address is that of this site, whatever a proxy made of it."""
 
     def __init__(self, request: HttpRequest, site: str, form: dict[str, str]) -> None:
@@ -146,7 +146,7 @@ class Request(OAuth2Request):  # type: ignore[misc]
         return self.given
 
 
-class Payload(OAuth2Payload):  # type: ignore[misc]
+class Payload(OAuth2Payload):  # type: ignore[misc]  # Authlib has no types
     """The parameters of a request: of the query, and of the form."""
 
     def __init__(self, request: Request) -> None:
@@ -164,7 +164,7 @@ class Payload(OAuth2Payload):  # type: ignore[misc]
         return lists
 
 
-class Pkce(CodeChallenge):  # type: ignore[misc]
+class Pkce(CodeChallenge):  # type: ignore[misc]  # Authlib has no types
     """S256 alone; an app that cannot keep a secret must use it."""
 
     SUPPORTED_CODE_CHALLENGE_METHOD = ["S256"]
@@ -203,12 +203,12 @@ class _Identity:
         return {"sub": user.sub}
 
 
-class IdOfCode(_Identity, OpenIDCode):  # type: ignore[misc]
+class IdOfCode(_Identity, OpenIDCode):  # type: ignore[misc]  # Authlib has no types
     def exists_nonce(self, nonce: str, request: Any) -> bool:
         return False  # the app checks its own; a code works once
 
 
-class IdOfRefresh(_Identity, OpenIDToken):  # type: ignore[misc]
+class IdOfRefresh(_Identity, OpenIDToken):  # type: ignore[misc]  # Authlib has no types
     pass
 
 
@@ -228,7 +228,7 @@ def user_of(key: Held, door: str) -> User | None:
     return User(found, key, names(found)[0] if to and to.protocol == "clever" else found.sub)
 
 
-class CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]
+class CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]  # Authlib has no types
     TOKEN_ENDPOINT_AUTH_METHODS = WAYS
 
     def create_authorization_response(self, redirect_uri: str, grant_user: Any) -> Any:
@@ -256,7 +256,7 @@ class CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]
         """It stays, marked as used, until a second use can no longer be told from a mistake."""
 
 
-class RefreshGrant(grants.RefreshTokenGrant):  # type: ignore[misc]
+class RefreshGrant(grants.RefreshTokenGrant):  # type: ignore[misc]  # Authlib has no types
     TOKEN_ENDPOINT_AUTH_METHODS = WAYS
     INCLUDE_NEW_REFRESH_TOKEN = True
 
@@ -283,7 +283,7 @@ def _any(token: str) -> Key | None:
     return Key(found) if found else None
 
 
-class Revoke(RevocationEndpoint):  # type: ignore[misc]
+class Revoke(RevocationEndpoint):  # type: ignore[misc]  # Authlib has no types
     CLIENT_AUTH_METHODS = WAYS
 
     def query_token(self, token_string: str, token_type_hint: str | None) -> Key | None:
@@ -293,7 +293,7 @@ class Revoke(RevocationEndpoint):  # type: ignore[misc]
         sign_on.end(token.held, request.client.to, because="the app gave its token back")
 
 
-class Introspect(IntrospectionEndpoint):  # type: ignore[misc]
+class Introspect(IntrospectionEndpoint):  # type: ignore[misc]  # Authlib has no types
     CLIENT_AUTH_METHODS = ["client_secret_basic", "client_secret_post"]
 
     def query_token(self, token_string: str, token_type_hint: str | None) -> Key | None:
@@ -313,7 +313,7 @@ class Introspect(IntrospectionEndpoint):  # type: ignore[misc]
         }  # fmt: skip
 
 
-class EndSession(EndSessionEndpoint):  # type: ignore[misc]
+class EndSession(EndSessionEndpoint):  # type: ignore[misc]  # Authlib has no types
     def get_server_jwks(self) -> dict[str, Any]:
         return {"keys": keys.public_keys()}
 
@@ -324,7 +324,7 @@ class EndSession(EndSessionEndpoint):  # type: ignore[misc]
         """The page ends the browser's session."""
 
 
-class Server(AuthorizationServer):  # type: ignore[misc]
+class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib has no types
     """Authlib's server without tables of its own."""
 
     def query_client(self, client_id: str) -> Client | None:
