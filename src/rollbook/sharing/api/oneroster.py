@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import logging
 import secrets
-import threading
-from collections import OrderedDict
 from typing import Any
 
 from django.core.exceptions import BadRequest, SuspiciousOperation
@@ -19,6 +17,7 @@ from django.urls import re_path
 from django.views.decorators.csrf import csrf_exempt
 
 from rollbook.kernel.errors import Invalid, NotFound, Refused
+from rollbook.kernel.recent import Recent
 from rollbook.policy import disclose
 from rollbook.sharing.actions import Call, note_call
 from rollbook.sharing.api.common import (
@@ -222,32 +221,11 @@ def _write_down(grant: Grant, operation: Operation, made: Plan, found: Page, par
         note_call(Call(grant.tenant_id, grant.app_id, grant.app_name, operation.name, scope), 200)
 
 
-_shapers: OrderedDict[tuple[Any, ...], Shaper] = OrderedDict()
-_shapers_lock = threading.Lock()
+_shapers: Recent[Shaper] = Recent(200)
 
 
 def _shaper(grant: Grant, made: Plan, base: str, asked: frozenset[str] | None) -> Shaper:
-    key = (
-        grant.app_id,
-        grant.rule_id,
-        grant.agreement_id,
-        grant.roster_version,
-        grant.access.bundle.hash,
-        made,
-        base,
-        asked,
-    )
-    with _shapers_lock:
-        found = _shapers.get(key)
-        if found is not None:
-            _shapers.move_to_end(key)
-            return found
-    found = Shaper(grant, made, base, asked)
-    with _shapers_lock:
-        _shapers[key] = found
-        while len(_shapers) > 200:
-            _shapers.popitem(last=False)
-    return found
+    return _shapers.get((*grant.version, made, base, asked), lambda: Shaper(grant, made, base, asked))
 
 
 urlpatterns = [

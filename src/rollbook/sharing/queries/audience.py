@@ -6,15 +6,14 @@ deep page costs what the first does. Nothing is frozen: any change to the roster
 
 from __future__ import annotations
 
-import threading
 from array import array
-from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.apps import apps
 from django.db.models import Q
 
+from rollbook.kernel.recent import Recent
 from rollbook.policy import Access
 from rollbook.sharing.queries.grants import Grant
 from rollbook.sharing.queries.reach import ANY, reaches, values
@@ -38,30 +37,12 @@ class Audience:
     gone_set: frozenset[int]
 
 
-_cache: OrderedDict[tuple[object, ...], Audience] = OrderedDict()
-_lock = threading.Lock()
+_kept: Recent[Audience] = Recent(KEPT_IDS, weigh=lambda audience: len(audience.all))
 
 
 def audience(grant: Grant, label: str) -> Audience:
     """The rows of this kind (person, class, ...) that the app sees under its grant."""
-    key = (
-        grant.app_id,
-        grant.rule_id,
-        grant.agreement_id,
-        grant.roster_version,
-        label,
-        grant.access.bundle.hash,
-    )
-    with _lock:
-        if key in _cache:
-            _cache.move_to_end(key)
-            return _cache[key]
-    found = _work_out(grant, label)
-    with _lock:
-        _cache[key] = found
-        while len(_cache) > 1 and sum(len(a.all) for a in _cache.values()) > KEPT_IDS:
-            _cache.popitem(last=False)
-    return found
+    return _kept.get((*grant.version, label), lambda: _work_out(grant, label))
 
 
 def _work_out(grant: Grant, label: str) -> Audience:

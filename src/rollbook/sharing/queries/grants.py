@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Hashable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -55,6 +56,11 @@ class Grant:
     scopes: frozenset[str]
     access: Access
     gone: Access
+
+    @property
+    def version(self) -> tuple[Hashable, ...]:
+        """Equal for as long as everything stands that decides what the app gets: key of whatever is worked out from it."""
+        return (self.app_id, self.rule_id, self.agreement_id, self.roster_version, self.access.bundle.hash)
 
 
 _SELECT = """

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -12,6 +10,7 @@ from typing import Any
 import orjson
 
 from rollbook.kernel.ids import EPOCH_MS, LOW_BITS
+from rollbook.kernel.recent import Recent
 from rollbook.sharing.connectors.clever import words
 from rollbook.sharing.queries import Grant, audience
 from rollbook.sharing.queries.collections import (
@@ -431,28 +430,9 @@ def _races(held: dict[str, Any]) -> Made:
     return made
 
 
-_shapers: OrderedDict[tuple[Any, ...], Shaper] = OrderedDict()
-_shapers_lock = threading.Lock()
+_shapers: Recent[Shaper] = Recent(200)
 
 
 def shaper_for(grant: Grant, version: str) -> Shaper:
     """The shaper for a grant, kept for as long as the roster's version and the rule stand."""
-    key = (
-        grant.app_id,
-        grant.rule_id,
-        grant.agreement_id,
-        grant.roster_version,
-        grant.access.bundle.hash,
-        version,
-    )
-    with _shapers_lock:
-        found = _shapers.get(key)
-        if found is not None:
-            _shapers.move_to_end(key)
-            return found
-    found = Shaper(grant, version)
-    with _shapers_lock:
-        _shapers[key] = found
-        while len(_shapers) > 200:
-            _shapers.popitem(last=False)
-    return found
+    return _shapers.get((*grant.version, version), lambda: Shaper(grant, version))
