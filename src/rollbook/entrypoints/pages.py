@@ -22,8 +22,8 @@ from rollbook.kernel.errors import Invalid
 from rollbook.kernel.http import row_id
 from rollbook.policy import audit as write_audit
 from rollbook.policy import disclose
-from rollbook.roster import recent_syncs
-from rollbook.sharing import app_lines
+from rollbook.roster import people_called, recent_syncs
+from rollbook.sharing import app_lines, apps_owing
 
 RECENT = 8
 ROWS = 200  # of a download, between two writes
@@ -51,7 +51,9 @@ def home(request: Any) -> HttpResponse:
         or (line.ends_on and not line.leaves and line.code != "stopped")
     ]
     gaps, open_questions = queries.gaps(access)
-    happened = (e for e in queries.record(access, queries.Narrow()) if e.kind not in ("look", "asked"))
+    happened = (
+        e for e in queries.record(access, queries.Narrow()) if e.kind not in ("look", "asked", "handed")
+    )
     synced, _ = recent_syncs(access)
     context = {
         "sync": synced[0] if synced else None,
@@ -59,6 +61,7 @@ def home(request: Any) -> HttpResponse:
         "sharing": sum(line.leaves for line in lines),
         "waiting": waiting,
         "asks": sum(line.asks for line in lines),
+        "owing": apps_owing(access),
         "gaps": gaps,
         "open_questions": open_questions,
         "events": queries.without_names(list(islice(happened, RECENT))),
@@ -100,7 +103,7 @@ def audit(request: Any) -> HttpResponse:
         return render(request, "audit.html", {**context, "errors": [error]}, status=422)
     text, matches, shown = get.get("about", "").strip()[:100], [], set[int]()
     if text and not narrow.person:
-        matches = queries.people_called(access, text)
+        matches = people_called(access, text)
         shown |= {i for i, _ in matches}
     events, older = queries.page_of(access, narrow, row_id(get["before"]) if get.get("before") else None)
     if narrow.person:
@@ -163,7 +166,7 @@ def _lines(access: Any, narrow: queries.Narrow, before: int) -> Iterator[bytes]:
                 queries.KINDS[e.kind],
                 e.who,
                 e.sentence,
-                e.whom if e.kind in ("look", "received") else "",
+                e.whom if e.kind in queries.DOES else "",
                 ", ".join(e.columns),
                 e.purpose,
                 e.place,

@@ -19,7 +19,7 @@ from django.db.models import Count
 from rollbook.kernel import idset
 from rollbook.kernel.errors import NotFound
 from rollbook.policy import Access, Audit, Disclosure, Gap, held
-from rollbook.roster import columns_in_words, door_name, one_and_the_same
+from rollbook.roster import columns_in_words, door_name, ground_title, one_and_the_same
 from rollbook.sharing import App
 
 PAGE = 50
@@ -27,12 +27,15 @@ BATCH = 200
 KINDS = {
     "look": "Staff looked",
     "received": "Apps received",
+    "handed": "Handed over by hand",
     "asked": "Other calls of apps",
     "did": "Something was done",
 }
+RECIPIENTS = {"app": "received", "outside": "handed"}  # kinds of recipient; whoever is neither looked
 ASKED = ("app.called", "app.refused")  # verbs of the kind "asked"
 NAME_COLUMNS = "roster_person.family_name,roster_person.given_name"
 
+DOES = {"look": "looked at", "received": "received", "handed": "was handed"}
 OF_THE_ROLL = {"student": "A pupil", "guardian": "A guardian"}  # kinds of actor that Home does not name
 ROLE_TITLES = {"dpo": "data protection officer"}
 # verb of the audit -> what the actor did. {object} is its name, {x} a detail.
@@ -59,6 +62,12 @@ VERBS = {
     "directory.passwords_renewed": "made {count} new passwords at {object}",
     "directory.planned": "planned what to write to {object}",
     "directory.stopped": "stopped writing to {object}",
+    "disclosure.corrected": "corrected what stood about information handed to {object}",
+    "disclosure.entered": "wrote down that information was handed to {object}",
+    "duty.chased": "reminded {object} of a deletion that is overdue",
+    "duty.confirmed": "confirmed that data about {people} people is deleted",
+    "duty.made": "told {object} to delete data about {people} people by {due}",
+    "duty.read": "read whose data it must delete",
     "identity.account_closed": "closed the account of {object}",
     "identity.accounts_made": "made {count} accounts for people of the roll",
     "identity.factors_removed": "took the passkeys and codes of {object} away",
@@ -237,7 +246,8 @@ def _disclosures(
 ) -> Iterator[Event]:
     rows = _timed(access.select(Disclosure), narrow)
     if narrow.kind:
-        rows = rows.filter(recipient_kind="staff" if narrow.kind == "look" else "app")
+        kinds = [recipient for recipient, kind in RECIPIENTS.items() if kind == narrow.kind]
+        rows = rows.filter(recipient_kind__in=kinds or ["staff"])
     if narrow.who:
         rows = rows.filter(recipient__icontains=narrow.who)
     same = one_and_the_same(access, narrow.person) if narrow.person else frozenset()
@@ -269,11 +279,12 @@ def _disclosures(
                 if not mine:
                     continue
                 count, about = len(mine), tuple(mine[:2])
+        kind = RECIPIENTS.get(row["recipient_kind"], "look")
         yield Event(
-            row["id"], row["at"], "received" if row["recipient_kind"] == "app" else "look", row["recipient"],
-            "received" if row["recipient_kind"] == "app" else "looked at", count, about if count <= 2 else (),
-            tuple(columns_in_words(row["columns"])), str(purposes.get(row["purpose"], {}).get("title", row["purpose"])),
-            door_name(row["door"]), row["reason"],
+            row["id"], row["at"], kind, row["recipient"], DOES[kind], count, about if count <= 2 else (),
+            tuple(columns_in_words(row["columns"])),
+            str(purposes.get(row["purpose"], {}).get("title") or ground_title(row["purpose"])),
+            door_name(row["door"]), row["reason"], "/disclosures" if kind == "handed" else "",
         )  # fmt: skip
 
 
@@ -336,15 +347,6 @@ def _href(row: Any, slugs: dict[int, str]) -> str:
 
 
 # ---- Narrowing to a person or a school.
-
-
-def people_called(access: Access, text: str, limit: int = 12) -> list[tuple[int, str]]:
-    """(id, name) of people whose name holds every word."""
-    rows = access.select(apps.get_model("roster", "Person"))
-    for word in text.lower().split()[:5]:
-        rows = rows.filter(name_key__contains=word)
-    found = rows.order_by("name_key", "id").values_list("id", "given_name", "family_name")[:limit]
-    return [(i, f"{given} {family}".strip()) for i, given, family in found]
 
 
 def person_called(access: Access, person: int) -> str:

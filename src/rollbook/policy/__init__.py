@@ -32,10 +32,12 @@ if TYPE_CHECKING:
     from rollbook.policy.models import Audit as Audit
     from rollbook.policy.models import Disclosure as Disclosure
     from rollbook.policy.models import Gap as Gap
+    from rollbook.policy.models import HandedOver as HandedOver
     from rollbook.policy.models import Restriction as Restriction
     from rollbook.policy.records import audit as audit
     from rollbook.policy.records import column_list as column_list
     from rollbook.policy.records import disclose as disclose
+    from rollbook.policy.records import disclose_by_hand as disclose_by_hand
     from rollbook.policy.records import disclosures_about as disclosures_about
     from rollbook.policy.records import held as held
     from rollbook.policy.records import note_gap as note_gap

@@ -33,7 +33,7 @@ class Disclosure(Guarded):
     id = not_personal(IdField(), LINK)
     tenant_id = not_personal(models.BigIntegerField(), LINK)
     at = not_personal(models.DateTimeField(), BOOKKEEPING)
-    recipient_kind = not_personal(models.CharField(max_length=8), BOOKKEEPING)  # app | staff
+    recipient_kind = not_personal(models.CharField(max_length=8), BOOKKEEPING)  # app | staff | outside
     recipient_id = not_personal(models.BigIntegerField(), LINK)
     recipient = personal(
         models.TextField(), "record.disclosure", about="recipient_id"
@@ -58,6 +58,45 @@ class Disclosure(Guarded):
         indexes = [
             models.Index(fields=["tenant_id", "id"], name="disclosure_feed"),
             models.Index(fields=["tenant_id", "recipient_id", "id"], name="disclosure_recipient"),
+        ]
+
+
+class HandedOver(Guarded):
+    """What the disclosure log cannot know by itself: information that somebody handed to people outside, by hand.
+
+    Its people, details and recipient stand in the disclosure `disclosure_id`, beside all others; here is the ground with its
+    evidence. Rows are only ever added: `corrects` names the entry that this one puts right.
+    """
+
+    only_grows = True
+
+    id = not_personal(IdField(), LINK)
+    tenant_id = not_personal(models.BigIntegerField(), LINK)
+    disclosure_id = not_personal(models.BigIntegerField(), LINK)
+    corrects = not_personal(models.BigIntegerField(default=0), LINK)
+    why_corrected = personal(
+        models.TextField(blank=True, default=""), "record.disclosure", about="disclosure_id"
+    )
+    at = not_personal(models.DateTimeField(), BOOKKEEPING)  # when it was written down
+    released_on = not_personal(models.DateField(), BOOKKEEPING)
+    ground = not_personal(models.CharField(max_length=16), BOOKKEEPING)
+    evidence = personal(models.JSONField(default=dict), "record.disclosure", about="disclosure_id")
+    told = not_personal(models.BooleanField(), BOOKKEEPING)  # whether the people were told
+    why_not_told = personal(
+        models.TextField(blank=True, default=""), "record.disclosure", about="disclosure_id"
+    )
+    approved_by = personal(models.TextField(), "staff.act", about="entered_by_id")
+    entered_by = personal(models.TextField(), "staff.act", about="entered_by_id")
+    entered_by_id = not_personal(models.BigIntegerField(default=0), LINK)
+
+    class Meta(Guarded.Meta):
+        indexes = [models.Index(fields=["tenant_id", "id"], name="handed_feed")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant_id", "corrects"],
+                condition=models.Q(corrects__gt=0),
+                name="handed_corrected_once",
+            )
         ]
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rollbook.sharing.queries.directories import find_push as directory_plan
     from rollbook.sharing.queries.directories import pushes as directory_plans
     from rollbook.sharing.queries.directories import step_of as plan_step
+    from rollbook.sharing.queries.duties import owing as apps_owing
     from rollbook.sharing.queries.facts import app_lines as app_lines
     from rollbook.sharing.queries.grants import apps_of as apps_of
     from rollbook.sharing.queries.grants import find_app as find_app

@@ -7,8 +7,10 @@ class SharingConfig(AppConfig):
 
     def ready(self) -> None:
         from rollbook.roster import roster_changed
+        from rollbook.sharing.actions.duties import look_again
         from rollbook.sharing.actions.webhooks import tell
-        from rollbook.sharing.connectors import webhooks  # noqa: F401  # registers its jobs
+        from rollbook.sharing.connectors import duties, webhooks  # noqa: F401  # registers their jobs
         from rollbook.sharing.queries import reach  # noqa: F401  # registers the relationship "shared"
 
         roster_changed.connect(lambda tenant, **_: tell(tenant), weak=False, dispatch_uid="webhooks")
+        roster_changed.connect(lambda tenant, **_: look_again(tenant), weak=False, dispatch_uid="duties")

@@ -43,12 +43,18 @@ def test_a_plan_shows_each_persons_change_and_writes_nothing(
     assert scim.users() == {}
 
 
+def work() -> None:
+    """Run the jobs that are due."""
+    while run_one():
+        pass
+
+
 def test_an_approved_plan_is_carried_out_by_the_worker(scim: ScimHallkeys, cast: Cast, hana: Client) -> None:
     scim.share()
     hana.post("/directories/hallkeys", {"do": "plan"})
     page = plain(hana.post(here(scim), {"do": "approve"}, follow=True))
     assert "Begins soon" in page
-    assert run_one()
+    work()
     assert "ada.riverstone" in scim.users()
     page = plain(hana.get(here(scim)))
     assert "Done" in page
@@ -62,7 +68,7 @@ def test_undo_is_a_plan_too(scim: ScimHallkeys, cast: Cast, hana: Client) -> Non
     page = plain(hana.post("/directories/hallkeys", {"do": "undo"}, follow=True))
     assert "1 account to rename" in page
     hana.post(here(scim), {"do": "approve"})
-    run_one()
+    work()
     assert "ada.riverstone" in scim.users()
 
 
@@ -74,7 +80,7 @@ def test_an_error_stands_first_with_what_to_do(scim: ScimHallkeys, cast: Cast, h
         {"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "ada.riverstone"},
     )
     hana.post(here(scim), {"do": "approve"})
-    run_one()
+    work()
     page = plain(hana.get(here(scim)))
     assert "Not done, and what to do" in page
     assert "Rename it there, or change the pattern" in page

@@ -27,7 +27,7 @@ def cli() -> None:
 
 
 # Commands that bring the database up to date before they begin: a first command on a new database just works.
-NEEDS_TABLES = frozenset({"tenant", "account", "sync", "app", "audit", "directory"})
+NEEDS_TABLES = frozenset({"tenant", "account", "sync", "app", "audit", "directory", "disclosures"})
 
 
 def main() -> None:
@@ -87,6 +87,7 @@ def load() -> None:
         commitments,
         demo,
         directories,
+        disclosures,
         export,
         generate,
         policy,

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from rollbook.roster.pages import classes, people, syncs
+from rollbook.roster.pages import classes, handed, people, syncs
 
 urlpatterns = [
     path("people", people.people, name="people"),
@@ -14,6 +14,9 @@ urlpatterns = [
     path("people/<str:person>/undo", people.undo, name="undo_identity"),
     path("classes", classes.classes, name="classes"),
     path("classes/<str:klass>", classes.klass, name="klass"),
+    path("disclosures", handed.register, name="disclosures"),
+    path("disclosures/new", handed.enter, name="disclosure_new"),
+    path("disclosures/<str:number>", handed.one_entry, name="disclosure"),
     path("sync", syncs.syncs, name="syncs"),
     path("sync/upload", syncs.upload, name="sync_upload"),
     path("sync/new", syncs.begun, name="sync_begun"),

@@ -74,7 +74,9 @@ def _person_page(request: StaffRequest, person_id: int, error: Invalid | None = 
     said = SAID.get(request.GET.get("done", ""))
     here = f"/people/{person_id}"
     context = {
-        "person": found, "told": told, "sees_record": one.sees_record(access), "said": said, "error": error,
+        "person": found, "told": told, "sees_record": one.sees_record(access),
+        "deletions": one.deletions_of(access, person_id),
+        "said": said, "error": error,
         "merging": request.who.role == "administrator", "purposes": one.purposes(access),
         "why": access.bundle.rules[access.actor.role, access.purpose].because,
         "first": here if before else "", "next": f"{here}?before={older}" if older else "",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -24,9 +24,11 @@ from rollbook.roster.models import (
     Person,
     Role,
 )
+from rollbook.roster.queries.handed import corrected
 from rollbook.roster.queries.ids import one_and_the_same
 from rollbook.roster.queries.people import NAMES, granted, names_of, org_names
 from rollbook.roster.rules.details import GROUPS, LABELS, SILENT, door_name, in_words, kept_until
+from rollbook.roster.rules.handed import ground_title
 from rollbook.roster.rules.people import full_name, listed, role_name
 
 DISCLOSURES = 20  # on one page
@@ -380,7 +382,7 @@ class DisclosureLine:
     id: int
     at: datetime
     recipient: str
-    app: bool
+    kind: str
     what: tuple[str, ...]
     why: str
     where: str
@@ -389,8 +391,12 @@ class DisclosureLine:
     with_others: int
 
     @property
+    def app(self) -> bool:
+        return self.kind == "app"
+
+    @property
     def icon(self) -> str:
-        return "plugs-connected" if self.app else "user"
+        return {"app": "plugs-connected", "outside": "scroll"}.get(self.kind, "user")
 
 
 def told_about(
@@ -408,15 +414,35 @@ def told_about(
     for authority in _authorities if rules else ():
         words |= authority(access, rules)
     purposes = access.bundle.purposes
+    by_hand = [r.id for r in shown if r.recipient_kind == "outside"]
+    wrong = corrected(access, by_hand) if by_hand else {}
     lines = [
         DisclosureLine(
-            r.id, r.at, r.recipient, r.recipient_kind == "app", tuple(in_words(r.columns)),
-            purposes.get(r.purpose, {}).get("title", r.purpose), door_name(r.door), words.get(r.authorised_by, ""), r.reason,
-            r.people_count - 1,
+            r.id, r.at, r.recipient, r.recipient_kind, tuple(in_words(r.columns)),
+            purposes.get(r.purpose, {}).get("title") or ground_title(r.purpose), door_name(r.door),
+            f"Corrected on {wrong[r.id].day} {wrong[r.id]:%B %Y}, in a later entry" if r.id in wrong
+            else words.get(r.authorised_by, ""),
+            r.reason, r.people_count - 1,
         )
         for r in shown
     ]  # fmt: skip
     return lines, shown[-1].id if len(rows) > DISCLOSURES else None
+
+
+Deletions = Callable[[Access, Collection[int]], list[tuple[str, str]]]
+_deletions: list[Deletions] = []
+
+
+def explains_deletion(function: Deletions) -> Deletions:
+    """Register what says of each app that received somebody's data where its deletion stands: (state, sentence)."""
+    _deletions.append(function)
+    return function
+
+
+def deletions_of(access: Access, person_id: int) -> list[tuple[str, str]]:
+    """Where the deletion of this person's data stands at each app that received it: (state, sentence)."""
+    same = one_and_the_same(access, person_id)
+    return [line for function in _deletions for line in function(access, same)]
 
 
 def sees_record(access: Access) -> bool:

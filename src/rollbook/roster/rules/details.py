@@ -34,6 +34,10 @@ LABELS: dict[str, dict[str, str]] = {
     },
     "roster_flag": {"flag": "Need or entitlement"},
     "roster_identity": {"sourced_id": "Codes given before", "by": "Who changed the codes", "reason": "Why the codes changed"},
+    "policy_handedover": {
+        "evidence": "On which ground it was handed over", "why_not_told": "Why they were not told",
+        "why_corrected": "What was wrong",
+    },
     "policy_disclosure": {
         "people": "Who received or saw it", "recipient": "Who received or saw it", "reason": "Why it was given",
     },
@@ -75,6 +79,7 @@ DOORS = {
     "page:person_sign_in": "the page for a pupil who cannot sign in", "page:books": "a pupil’s own page",
     "page:seen": "a pupil’s page about who sees them", "page:family": "a guardian’s page",
     "page:app_try": "an app’s page, tried as one person", "page:audit": "the audit", "page:audit_csv": "a download of the audit",
+    "page:disclosures": "the register of what was handed over", "handed over": "a release outside Rollbook",
 }  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from rollbook.kernel.errors import Invalid, NotFound
 from rollbook.kernel.ids import new_id
 from rollbook.policy import Actor, audit, bundle_for, unguarded
 from rollbook.roster import Tenant
+from rollbook.sharing.actions.duties import look_again
 from rollbook.sharing.actions.renewal import digest, old_secret_until
 from rollbook.sharing.actions.webhooks import tell
 from rollbook.sharing.models import Agreement, App, FieldRequest, SharingRule, Token
@@ -164,6 +165,7 @@ def agree(
             region=region,
             until=str(ends_on),
         )
+        look_again(app.tenant_id)
     return agreement
 
 
@@ -213,6 +215,7 @@ def share(app: App, rule: Any, *, by: Actor | None = None) -> SharingRule:
             fields=made.fields,
         )
         tell(app.tenant_id)
+        look_again(app.tenant_id)
     return made
 
 
@@ -224,6 +227,7 @@ def stop(app: App, *, by: Actor | None = None, because: str = "") -> None:
         SharingRule.objects.filter(app=app, ended_at=None).update(ended_at=moment)
         Token.objects.filter(app=app).delete()
         audit(app.tenant_id, by, "sharing.stopped", "app", app.id, app.name, because=because)
+        look_again(app.tenant_id)
 
 
 def ask_field(app: App, field: str, reason: str) -> FieldRequest:

@@ -18,6 +18,7 @@ from rollbook.sharing.queries.grants import Grant
 from rollbook.sharing.rules.webhooks import WAITS, read_url, secret_text
 
 FEED, DELIVER = "sharing.feed", "sharing.deliver"
+DUTY = "duties.created"  # what is counted in a message of something to delete
 MOST = 5  # webhooks of one app
 WORDS = {"person": "users", "class": "sections", "org": "schools", "course": "courses", "session": "terms"}
 
@@ -130,6 +131,23 @@ def note_try(delivery: Delivery, status: int, error: str) -> None:
         )  # fmt: skip
         if wait:
             enqueue(DELIVER, delivery.tenant_id, f"{delivery.id}:{tried}", wait, delivery_id=str(delivery.id))
+
+
+def tell_of_duty(app: App) -> None:
+    """A message for each webhook of the app that there is something to delete. Part of the transaction."""
+    for hook in Webhook.objects.filter(tenant_id=app.tenant_id, app_id=app.id, ended_at=None):
+        moment = clock.now()
+        one = Delivery.objects.create(
+            tenant_id=app.tenant_id, app_id=app.id, webhook=hook, after_step=0, upto_step=0, counts={DUTY: 1},
+            created_at=moment, next_at=moment,
+        )  # fmt: skip
+        enqueue(DELIVER, app.tenant_id, dedupe=f"{one.id}:0", delivery_id=str(one.id))
+
+
+def id_key_of(delivery: Delivery) -> bytes:
+    """What the ids in a message are sealed with, for an app that may get nothing any more."""
+    with unguarded("a message to a webhook is sent", tenant=delivery.tenant_id):
+        return bytes.fromhex(App.objects.get(tenant_id=delivery.tenant_id, id=delivery.app_id).id_key)
 
 
 def give_up(delivery: Delivery, why: str) -> None:

@@ -1,8 +1,19 @@
 """The doors for apps, one file for each standard."""
 
-from rollbook.sharing.api import clever, clever_sign_in, launch, lti, oidc, oneroster, saml, scim, token
+from rollbook.sharing.api import (
+    clever,
+    clever_sign_in,
+    duties,
+    launch,
+    lti,
+    oidc,
+    oneroster,
+    saml,
+    scim,
+    token,
+)
 
 urlpatterns = [
     *token.urlpatterns, *oidc.urlpatterns, *oneroster.urlpatterns, *clever_sign_in.urlpatterns, *clever.urlpatterns,
-    *scim.urlpatterns, *launch.urlpatterns, *saml.urlpatterns, *lti.urlpatterns,
+    *scim.urlpatterns, *launch.urlpatterns, *saml.urlpatterns, *lti.urlpatterns, *duties.urlpatterns,
 ]  # fmt: skip

@@ -15,9 +15,11 @@ from rollbook.kernel.jobs import job
 from rollbook.sharing.actions.feed import advance
 from rollbook.sharing.actions.webhooks import (
     DELIVER,
+    DUTY,
     FEED,
     apps_to_tell,
     give_up,
+    id_key_of,
     make_deliveries,
     note_try,
     secret_of,
@@ -49,16 +51,21 @@ def deliver(tenant_id: int, *, delivery_id: str) -> None:
     if found is None:
         return
     delivery, webhook = found
-    try:
-        grant = grant_for(delivery.app_id)
-    except Withheld as withheld:
-        give_up(delivery, withheld.reason)
-        return
-    body = orjson.dumps(message(grant, delivery))
+    if DUTY in delivery.counts:  # an app that gets nothing any more must hear of what it has to delete
+        key = id_key_of(delivery)
+        said = duty_message(key, delivery)
+    else:
+        try:
+            grant = grant_for(delivery.app_id)
+        except Withheld as withheld:
+            give_up(delivery, withheld.reason)
+            return
+        key, said = grant.id_key, message(grant, delivery)
+    body = orjson.dumps(said)
     moment = int(clock.now().timestamp())
     headers = {
         "Content-Type": "application/json", "User-Agent": "Rollbook",
-        "Rollbook-Delivery": seal_short(grant.id_key, "delivery", [delivery.id])[0],
+        "Rollbook-Delivery": seal_short(key, "delivery", [delivery.id])[0],
         "Rollbook-Signature": signature(secret_of(webhook), moment, body),
     }  # fmt: skip
     note_try(delivery, *send(webhook.url, body, headers))
@@ -72,6 +79,16 @@ def message(grant: Grant, delivery: Any) -> dict[str, Any]:
         "created": delivery.created_at.isoformat(timespec="milliseconds"),
         "district": seal_short(grant.id_key, "district", [grant.tenant_id])[0], "counts": delivery.counts,
         "events": f"{settings.ROLLBOOK_BASE_URL}/v3.1/events?starting_after={before}",
+    }  # fmt: skip
+
+
+def duty_message(key: bytes, delivery: Any) -> dict[str, Any]:
+    """What is sent when there is something to delete."""
+    return {
+        "id": seal_short(key, "delivery", [delivery.id])[0], "type": "duties.available",
+        "created": delivery.created_at.isoformat(timespec="milliseconds"),
+        "district": seal_short(key, "district", [delivery.tenant_id])[0], "counts": delivery.counts,
+        "duties": f"{settings.ROLLBOOK_BASE_URL}/sharing/v1/duties",
     }  # fmt: skip
 
 

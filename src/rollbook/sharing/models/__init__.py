@@ -10,6 +10,8 @@ from rollbook.sharing.models.directories import Directory as Directory
 from rollbook.sharing.models.directories import Holding as Holding
 from rollbook.sharing.models.directories import Push as Push
 from rollbook.sharing.models.directories import PushStep as PushStep
+from rollbook.sharing.models.duties import Duty as Duty
+from rollbook.sharing.models.duties import Received as Received
 from rollbook.sharing.models.feed import Delivery as Delivery
 from rollbook.sharing.models.feed import Feed as Feed
 from rollbook.sharing.models.feed import Seen as Seen

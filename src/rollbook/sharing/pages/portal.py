@@ -12,6 +12,7 @@ from rollbook.identity import face, signed_in
 from rollbook.policy import disclose
 from rollbook.roster import children_of
 from rollbook.sharing.queries import portal as queries
+from rollbook.sharing.queries.duties import deletions
 
 
 @require_GET
@@ -48,7 +49,9 @@ def family(request: Any) -> HttpResponse:
         ids = children_of(access)
     found, columns, people = queries.pupils(access, ids)
     disclose(access, "page:family", columns, people)
-    children = [(child, queries.books(tenant.id, child.id)) for child in found]
+    children = [
+        (child, queries.books(tenant.id, child.id), deletions(tenant.id, [child.id])) for child in found
+    ]
     return render(
         request, "sharing/family.html", {"children": children, "guardian": request.who, "tenant": tenant}
     )

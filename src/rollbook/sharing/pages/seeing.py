@@ -18,6 +18,7 @@ from rollbook.sharing.pages.payload import made_up, true_payload
 from rollbook.sharing.pages.words import country, listed, many, whom
 from rollbook.sharing.queries import audience
 from rollbook.sharing.queries.choices import people_matching, person_named, rules_of, why_not
+from rollbook.sharing.queries.duties import duties_of
 from rollbook.sharing.queries.facts import (
     NEVER_FIELDS,
     app_lines,
@@ -99,6 +100,7 @@ def app_page(request: Any, slug: str) -> HttpResponse:
         else [],
         "may_write": request.who.role == "administrator",
         "has_secret": has_secret(app),
+        "duties": duties_of(access, app),
         "said": DONE.get(request.GET.get("done", "")),
     }
     return render(request, "sharing/app.html", context)
