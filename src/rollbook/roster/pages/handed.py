@@ -113,7 +113,8 @@ def enter(request: StaffRequest) -> HttpResponse:
         disclose(access, "page:disclosures", name_columns(access), shown)
     context = {
         "form": asdict(entry), "error": error,
-        "details": [(title, rows, any(c in entry.columns for c, _ in rows)) for title, rows in details], "q": text, "finding": finding,
+        "details": [(title, rows, any(c in entry.columns for c, _ in rows)) for title, rows in details],
+        "q": text, "finding": finding,
         "grounds": [(code, g.title, [(n, asked, entry.evidence.get(n, "")) for n, asked in g.evidence.items()])
                     for code, g in GROUNDS.items()],
         "chosen": sorted(names.items(), key=lambda pair: pair[1]),
