@@ -60,6 +60,8 @@ def test_the_code_as_it_stands_keeps_every_contract(package):
         (MAP, "policy.words", "import rollbook.roster"),
         (MAP, "roster.rules", "import rollbook.identity"),
         (MAP, "identity.rules", "import rollbook.sharing"),
+        (MAP, "identity.pages", "import rollbook.learning"),
+        (MAP, "learning.rules", "import rollbook.sharing"),
         (MAP, "sharing.rules", "import rollbook.entrypoints"),
         (MAP, "utils", ""),
         (SHAPE, "roster.rules", "import rollbook.roster.models"),
@@ -86,6 +88,11 @@ def test_the_code_as_it_stands_keeps_every_contract(package):
             "Front door: identity is imported by its own name only",
             "sharing.pages",
             "import rollbook.identity.apps",
+        ),
+        (
+            "Front door: learning is imported by its own name only",
+            "sharing.api",
+            "import rollbook.learning.models",
         ),
         (
             "Front door: sharing is imported by its own name only",

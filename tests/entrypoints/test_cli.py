@@ -160,8 +160,8 @@ def test_a_bundle_that_was_built_can_be_compared_years_later(tmp_path: Path) -> 
     )
     changed.write_text(
         text.replace(
-            'allow = ["identity.name", "identity.preferred", "school.*"]',
-            'allow = ["identity.name", "identity.preferred", "school.*", "contact.email"]',
+            'allow = ["identity.name", "identity.preferred", "school.*", "attainment.*"]',
+            'allow = ["identity.name", "identity.preferred", "school.*", "attainment.*", "contact.email"]',
         ).replace(
             'refuse = ["identity.code", "identity.other", "contact.*", "family.*"',
             'refuse = ["identity.code", "identity.other", "contact.phone", "family.*"',

@@ -17,6 +17,7 @@ import cedarpy
 
 from rollbook.kernel import clock
 from rollbook.kernel.ids import new_id
+from rollbook.learning import models as learning
 from rollbook.policy import Restriction, unguarded
 from rollbook.roster import models as roster
 from rollbook.sharing.models import Agreement, App, SharingRule
@@ -24,15 +25,19 @@ from rollbook.sharing.models import Agreement, App, SharingRule
 HERE = Path(__file__).parent
 POLICY = HERE.parents[1] / "policies" / "default" / "policy.toml"
 TEACHER_ROWS = {"Person", "Role", "Enrollment", "Class", "ClassTerm"}
+BOOK = {"LineItem", "Result"}
 PLAIN = {"Org", "Course", "AcademicSession"}
 # Relationship -> tables it reaches by row, tables it reaches whole.
 REACHES = {
     "tenant": None,
-    "teaches": (TEACHER_ROWS, PLAIN),
-    "org": ({"Person", "Role", "Enrollment", "Class", "Guardianship", "Demographics"}, PLAIN | {"ClassTerm"}),
-    "own": ({"Person", "Enrollment", "Class"}, {"Org"}),
-    "guards": ({"Person", "Enrollment", "Class", "Guardianship"}, {"Org"}),
-    "shared": (TEACHER_ROWS | PLAIN | {"Guardianship", "Demographics", "Ethnicity"}, set()),
+    "teaches": (TEACHER_ROWS | BOOK, PLAIN),
+    "org": (
+        {"Person", "Role", "Enrollment", "Class", "Guardianship", "Demographics"} | BOOK,
+        PLAIN | {"ClassTerm"},
+    ),
+    "own": ({"Person", "Enrollment", "Class"} | BOOK, {"Org"}),
+    "guards": ({"Person", "Enrollment", "Class", "Guardianship"} | BOOK, {"Org"}),
+    "shared": (TEACHER_ROWS | PLAIN | {"Guardianship", "Demographics", "Ethnicity"} | BOOK, set()),
 }
 BINDS_NOT = ["administrator", "dpo"]  # who keeps the record sees a restricted person
 
@@ -294,6 +299,7 @@ class World:
                 hidden[person.id].add(purpose)
         # Apps: sharing, sharing no more, stopped, never shared, sharing under an agreement that has ended.
         live = set()
+        apps: list[int] = []
         for i in range(5):
             app = App.objects.create(
                 tenant=tenant, name=f"A{i}", slug=f"a{i}", client_id=f"{slug}{i}", secret_hash="", id_key=str(new_id()),
@@ -321,6 +327,7 @@ class World:
             if i == 0:
                 live.add(app.id)
             self.actors.append(Who("app", tenant.id, app=app.id))
+            apps.append(app.id)
 
         teachers_of: dict[int, set[int]] = defaultdict(set)  # class -> who teaches it
         for place in places:
@@ -389,6 +396,35 @@ class World:
             )  # fmt: skip
         for row in born:
             self._add(row, org=at[row.person_id], shared=live, restricted=hidden[row.person_id])
+        # Line items of every app, in classes that they reach or not, and results of pupils who are there or left.
+        book = random.Random(self.seed)  # its own, so that the rest of the world stays as it was
+        for app, klass in ((a, k) for a in apps for k in classes[:4] if book.random() < 0.6):
+            item = learning.LineItem.objects.create(
+                tenant=tenant, klass=klass, title="W", result_value_max=10, source_id=app, source="A",
+                date_last_modified=now, status="tobedeleted" if book.random() < 0.2 else "active",
+            )  # fmt: skip
+            mine: dict[str, set[int]] = {
+                "teaches": teachers_of[klass.id],
+                "org": up[klass.school_id],
+                "own": learns[klass.id],
+                "guards": parents(learns[klass.id]),
+                "shared": {app} & live,
+            }
+            self._add(item, **mine)
+            for person in book.sample(people, 4):
+                result = learning.Result.objects.create(
+                    tenant=tenant, line_item=item, klass=klass, person=person, score=3, score_maximum=10,
+                    score_status="fully graded", score_date=now, activity_progress="Completed",
+                    grading_progress="FullyGraded", date_last_modified=now,
+                )  # fmt: skip
+                there = person.id in learns[klass.id]
+                of_result = {
+                    **mine,
+                    "teaches": teachers_of[klass.id] if there else set(),
+                    "own": {person.id},
+                    "guards": answer_for[person.id],
+                }
+                self._add(result, **of_result, restricted=hidden[person.id])
         for special in [*ethnic, *flags]:
             self._add(special, shared=live, restricted=hidden[special.person_id])
 

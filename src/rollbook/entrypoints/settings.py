@@ -119,6 +119,7 @@ INSTALLED_APPS = [
     "rollbook.policy",
     "rollbook.roster",
     "rollbook.identity",
+    "rollbook.learning",
     "rollbook.sharing",
     "rollbook.entrypoints",
     "django_htmx",

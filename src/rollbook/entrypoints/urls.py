@@ -9,6 +9,7 @@ DOORS = (
     "rollbook.sharing.api",
     "rollbook.identity.pages",
     "rollbook.roster.pages",
+    "rollbook.learning.pages",
     "rollbook.sharing.pages",
     "rollbook.entrypoints.pages",
 )

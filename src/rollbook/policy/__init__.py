@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from rollbook.policy.gate import Reach as Reach
     from rollbook.policy.gate import Relationship as Relationship
     from rollbook.policy.gate import Via as Via
+    from rollbook.policy.gate import also_reaches as also_reaches
+    from rollbook.policy.gate import find_relationship as find_relationship
     from rollbook.policy.gate import prepared as prepared
     from rollbook.policy.gate import raw as raw
     from rollbook.policy.gate import relationship as relationship

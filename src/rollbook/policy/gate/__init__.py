@@ -17,6 +17,8 @@ from rollbook.policy.gate.access import Actor as Actor
 from rollbook.policy.gate.reach import Reach as Reach
 from rollbook.policy.gate.reach import Relationship as Relationship
 from rollbook.policy.gate.reach import Via as Via
+from rollbook.policy.gate.reach import also_reaches as also_reaches
+from rollbook.policy.gate.reach import find_relationship as find_relationship
 from rollbook.policy.gate.reach import relationship as relationship
 from rollbook.policy.gate.reach import relationships as relationships
 from rollbook.policy.gate.selection import Param as Param

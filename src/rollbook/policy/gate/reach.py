@@ -118,6 +118,13 @@ def relationship(found: Relationship) -> Relationship:
     return found
 
 
+def also_reaches(name: str, more: Mapping[str, Reach | Via | None]) -> None:
+    """Let a registered relationship reach tables of a module above the one that registered it: that module says which
+    of their rows. Raises KeyError when nobody registered it yet."""
+    found = _relationships[name]
+    _relationships[name] = replace(found, listed={**found.listed, **more})
+
+
 def relationships() -> dict[str, Relationship]:
     """All registered relationships by name; `tenant` is always there."""
     return dict(_relationships)

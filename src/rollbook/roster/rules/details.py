@@ -38,6 +38,11 @@ LABELS: dict[str, dict[str, str]] = {
         "evidence": "On which ground it was handed over", "why_not_told": "Why they were not told",
         "why_corrected": "What was wrong",
     },
+    "learning_result": {
+        "score": "Score", "score_maximum": "Out of how many", "score_status": "How far it is marked",
+        "score_date": "When it was scored", "comment": "Comment on the work",
+        "activity_progress": "How far the work is", "grading_progress": "How far the marking is",
+    },
     "policy_disclosure": {
         "people": "Who received or saw it", "recipient": "Who received or saw it", "reason": "Why it was given",
     },
@@ -78,6 +83,7 @@ DOORS = {
     "page:badges": "the badges of a class", "page:badges_printed": "a sheet of printed badges",
     "page:person_sign_in": "the page for a pupil who cannot sign in", "page:books": "a pupil’s own page",
     "page:seen": "a pupil’s page about who sees them", "page:family": "a guardian’s page",
+    "page:results": "the results of a class",
     "page:app_try": "an app’s page, tried as one person", "page:audit": "the audit", "page:audit_csv": "a download of the audit",
     "page:disclosures": "the register of what was handed over", "handed over": "a release outside Rollbook",
 }  # fmt: skip

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
 
 from rollbook.kernel import clock
+from rollbook.learning import add_line_item
 from rollbook.policy import audit, unguarded
 from rollbook.sharing.actions.sign_on import app_actor
 from rollbook.sharing.models import AppKey, ChosenLink, Token
@@ -46,9 +48,14 @@ def service_token(to: Relying, scopes: Iterable[str]) -> tuple[str, int]:
     return token, int(SERVICE.total_seconds())
 
 
-def keep_links(to: Relying, klass: int, person: int, items: Iterable[Mapping[str, Any]]) -> int:
-    """Keep what a teacher chose in an app for a class. Returns how many."""
-    moment = clock.now()
+def keep_links(
+    to: Relying, klass: int, person: int, items: Iterable[Mapping[str, Any]], *, with_line_items: bool = False
+) -> int:
+    """Keep what a teacher chose in an app for a class. Returns how many.
+
+    with_line_items: whether the app may send results, so that a line item is made where one was chosen with a link.
+    """
+    moment, items = clock.now(), list(items)
     made = [
         ChosenLink(
             tenant_id=to.tenant_id, app_id=to.app_id, class_id=klass, title=i["title"], url=i["url"], custom=i["custom"],
@@ -60,4 +67,8 @@ def keep_links(to: Relying, klass: int, person: int, items: Iterable[Mapping[str
         ChosenLink.objects.bulk_create(made)
         titles = [m.title for m in made]
         audit(to.tenant_id, app_actor(to), "sign_on.links_chosen", "app", to.app_id, to.name, titles=titles)
+        for link, said in zip(made, items, strict=True) if with_line_items else ():
+            if said.get("line_item"):
+                item = replace(said["line_item"], resource_link=f"l{link.id}")
+                add_line_item(app_actor(to), to.tenant_id, klass, item)
     return len(made)

@@ -4,6 +4,7 @@ from rollbook.sharing.api import (
     clever,
     clever_sign_in,
     duties,
+    grades,
     launch,
     lti,
     oidc,
@@ -16,4 +17,5 @@ from rollbook.sharing.api import (
 urlpatterns = [
     *token.urlpatterns, *oidc.urlpatterns, *oneroster.urlpatterns, *clever_sign_in.urlpatterns, *clever.urlpatterns,
     *scim.urlpatterns, *launch.urlpatterns, *saml.urlpatterns, *lti.urlpatterns, *duties.urlpatterns,
+    *grades.urlpatterns,
 ]  # fmt: skip

@@ -21,9 +21,11 @@ from rollbook.sharing.actions import sign_on
 from rollbook.sharing.api.common import OVER, NoBearer, TokenError, bearer, body_of, in_short, origin, spend
 from rollbook.sharing.api.oidc import may_go, withheld_page
 from rollbook.sharing.api.posting import post_to_app
-from rollbook.sharing.queries import Grant, Withheld
+from rollbook.sharing.queries import Grant, Withheld, grant_for
+from rollbook.sharing.queries.grades import only_item
 from rollbook.sharing.queries.lti import (
     Context,
+    Link,
     context,
     context_named,
     link_of,
@@ -139,11 +141,19 @@ def _send(request: Any, to: Relying, where: str, asked: dict[str, str]) -> HttpR
         here, role = context(grant, about["klass"]), role_in(grant, found.person, about["klass"])
     link = link_of(grant, about["link"]) if about["link"] else None
     back = lti.hint(app=to.app_id, person=found.person, klass=about["klass"]) if about["choose"] else ""
-    fields = lti.message(origin(request), to, found, role, here, link, back, asked)
+    marks = _gradebook(grant, here, link) if here and not back else None
+    fields = lti.message(origin(request), to, found, role, here, link, back, asked, marks)
     sign_on.begin_once(to, found.person, who, "")
     columns = found.columns([*found.claims(lti.CLAIMS), "roles"])
     disclose(grant.access, "sign-in lti", columns, [found.person], authorised_by=grant.rule_id)
     return post_to_app(request, to, where, fields)
+
+
+def _gradebook(grant: Grant, here: Context, link: Link | None) -> str | None:
+    """Where the school lets the app send results: the code of the link's one line item, or "". Else None."""
+    from rollbook.sharing.connectors import lti
+
+    return only_item(grant, here, lti.resource_link(link, here)) if grant.takes_results else None
 
 
 @csrf_exempt
@@ -162,13 +172,23 @@ def chosen(request: Any) -> HttpResponse:
         about = lti.read_hint(str(claims.get(f"{lti.DEEP}data", "")))
         if about["app"] != to.app_id:
             raise lti.Fault("invalid_request", "This was begun with another app.")
-        acts.keep_links(to, about["klass"], about["person"], lti.chosen(claims, to))
+        items, marked = lti.chosen(claims, to), _takes_results(to, about["klass"])
+        acts.keep_links(to, about["klass"], about["person"], items, with_line_items=marked)
     except lti.Fault as fault:
         if to:
             sign_on.refused(to.tenant_id, "lti choosing", fault.code, fault.says, to)
         said = {"error": fault.code, "description": fault.says, "app": to}
         return render(request, "sharing/sign_on_error.html", said, status=400)
     return HttpResponseRedirect(f"/lti/{to.slug}/links?class={about['klass']}", status=303)
+
+
+def _takes_results(to: Relying, klass: int) -> bool:
+    """Whether the school lets the app send results, and its rule reaches the class."""
+    try:
+        grant = grant_for(to.app_id)
+        return grant.takes_results and context(grant, klass) is not None
+    except (Withheld, NotFound):
+        return False
 
 
 @require_GET
@@ -214,9 +234,10 @@ def token(request: HttpRequest) -> HttpResponse:
         claims = lti.signed_by(to, text, (f"{site}/lti/token", site))
         if claims.get("sub") != to.client_id:
             raise TokenError("invalid_client", "The assertion is about somebody else.", 401)
-        scopes = [s for s in given.get("scope", "").split() if s == lti.MEMBERS]
+        offered = _scopes(to)
+        scopes = [s for s in given.get("scope", "").split() if s in offered]
         if not scopes:
-            raise TokenError("invalid_scope", f"The scope that there is: {lti.MEMBERS}")
+            raise TokenError("invalid_scope", f"Scopes that there are: {' '.join(offered)}")
         made, seconds = acts.service_token(to, scopes)
     except lti.Fault as fault:
         error = TokenError(fault.code, fault.says, 401)
@@ -230,6 +251,17 @@ def token(request: HttpRequest) -> HttpResponse:
         sign_on.refused(to.tenant_id, "lti token", error.code, error.description, to)
     said = {"error": error.code, "error_description": error.description}
     return answer(said, error.status, **error.headers)
+
+
+def _scopes(to: Relying) -> tuple[str, ...]:
+    """What a token may open for the app: the gradebook too, where the school lets it send results."""
+    from rollbook.sharing.connectors import grades, lti
+
+    try:
+        results = grant_for(to.app_id).takes_results
+    except Withheld:
+        results = False
+    return (lti.MEMBERS, *(grades.SCOPES if results else ()))
 
 
 @require_GET

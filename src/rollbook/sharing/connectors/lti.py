@@ -23,7 +23,10 @@ from lti1p3platform.oidc_login import OIDCLoginAbstract
 from lti1p3platform.registration import Registration
 
 from rollbook.kernel import clock
+from rollbook.kernel.errors import Invalid
+from rollbook.learning import Item
 from rollbook.sharing.actions import keys, lti
+from rollbook.sharing.connectors import grades
 from rollbook.sharing.queries.lti import Context, Link, Member
 from rollbook.sharing.queries.sign_on import Relying, Seen
 
@@ -111,6 +114,10 @@ class _Request:
 
 
 class _Launch(LTIAdvantageMessageLaunchAbstract):  # type: ignore[misc]  # the library has few types
+    def welcome_line_items(self) -> None:
+        """Say in a request to choose that what is chosen may bring its line item."""
+        self._deep_linking_launch_data[f"{DEEP}deep_linking_settings"]["accept_lineitem"] = True
+
     def render_launch_form(self, launch_data: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
         return {"id_token": launch_data["id_token"], "state": launch_data["state"]}
 
@@ -122,13 +129,19 @@ def opening(to: Relying, link: Link | None, choosing: bool) -> str:
     return link.url if link else to.launch_url or to.redirect_uris[0]
 
 
+def resource_link(link: Link | None, where: Context | None) -> str:
+    """The id of what a launch opens: what was chosen, or the class, or the tool itself."""
+    return f"l{link.id}" if link else where.id if where else "home"
+
+
 def message(
     site: str, to: Relying, found: Seen, role: str, where: Context | None, link: Link | None, choose: str,
-    asked: dict[str, str],
+    asked: dict[str, str], marks: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """The fields that the browser posts to the tool: a signed launch, or a request to choose.
 
-    role: in the class, or "". choose: what the tool sends back with what was chosen; "" for a launch.
+    role: in the class, or "". choose: what the tool sends back with what was chosen; "" for a launch. marks: the code
+    of the link's line item, or "" when it has none; None where the tool may not send results.
     """
     made = _Launch(_Request(asked), _Platform(site=site, to=to))
     claims = found.claims(CLAIMS)
@@ -142,13 +155,17 @@ def message(
         section = "http://purl.imsglobal.org/vocab/lis/v2/course#CourseSection"
         made.set_launch_context_claim(where.id, [section], where.title, where.label)
         made.set_nrps(f"{site}/lti/contexts/{where.id}/members")
+        if marks is not None and not choose:
+            items = f"{site}/lti/contexts/{where.id}/lineitems"
+            made.set_ags(items, f"{items}/{marks}" if marks else None)
     made.set_launch_presentation_claim("window", f"{site}/")
     made.set_launch_url(opening(to, link, bool(choose)))
     if choose:
         made.set_dl(f"{site}/lti/chosen", accept_types={"ltiResourceLink"}, extra_data=choose)
+        if found.grant.takes_results:
+            made.welcome_line_items()
     else:
-        named = f"l{link.id}" if link else where.id if where else "home"
-        made.set_resource_link_claim(named, title=link.title if link else to.name)
+        made.set_resource_link_claim(resource_link(link, where), title=link.title if link else to.name)
         if link and link.custom:
             made.set_custom_parameters_claim(dict(link.custom))
     answer: dict[str, Any] = made.lti_launch()
@@ -238,5 +255,21 @@ def chosen(claims: dict[str, Any], to: Relying) -> list[dict[str, Any]]:
             or not isinstance(custom, dict)
         ):
             raise Fault("invalid_request", "An item is of another kind, or of another site than the app's.")
-        found.append({"title": str(item.get("title") or to.name)[:200], "url": url, "custom": custom})
+        title = str(item.get("title") or to.name)[:200]
+        found.append({"title": title, "url": url, "custom": custom, "line_item": _line_item(item, title)})
     return found
+
+
+def _line_item(item: dict[str, Any], title: str) -> Item | None:
+    """The line item that was chosen with a link, due when the work must be handed in. Raises Fault."""
+    given, times = item.get("lineItem"), item.get("submission") or {}
+    if given is None:
+        return None
+    if not isinstance(given, dict) or not isinstance(times, dict):
+        raise Fault("invalid_request", "A line item cannot be read.")
+    try:
+        return grades.read_item(
+            {**given, **{k: times.get(k) for k in ("startDateTime", "endDateTime")}}, title
+        )
+    except Invalid as error:
+        raise Fault("invalid_request", str(error)) from None

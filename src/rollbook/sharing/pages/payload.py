@@ -54,7 +54,8 @@ def true_payload(
     Returns the JSON, the columns as the disclosure log writes them, whose data it holds, and the titles left out.
     """
     fields, columns = shown_to(access, grant)
-    hidden = [FIELDS[name].title for name in FIELDS if name in grant.fields and name not in fields]
+    left = [found for name, found in FIELDS.items() if name in grant.fields and name not in fields]
+    hidden = [found.title for found in left if not found.sent]
     cut = replace(grant, fields=fields, access=replace(grant.access, limit=columns))
     found: dict[str, Any] = {}
     logged: set[str] = set()

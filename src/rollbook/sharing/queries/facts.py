@@ -270,6 +270,8 @@ class Detail:
     def used_words(self) -> str:
         if self.used:
             return f"used {day_word(self.used)}"
+        if self.field.sent:
+            return "the app sends it"
         return "not used yet" if self.young else "not used in 30 days"
 
 
@@ -328,13 +330,19 @@ class Facts:
     def unused(self) -> list[Detail]:
         """Shared for 30 days, and in no answer since."""
         old = self.rule is not None and self.rule.made_at < clock.now() - RECENT
-        return [d for d in self.shared if d.used is None and not d.field.structural] if old else []
+        return (
+            [d for d in self.shared if d.used is None and not (d.field.structural or d.field.sent)]
+            if old
+            else []
+        )
 
     @property
     def unseen(self) -> list[str]:
         """Titles of what the school holds and this app cannot see."""
         got = {d.field.name for d in self.shared}
-        titles = [f.title for f in FIELDS.values() if self.held.get(f.name) and f.name not in got]
+        titles = [
+            f.title for f in FIELDS.values() if self.held.get(f.name) and f.name not in got and not f.sent
+        ]
         return titles + [title for title, category in NEVER_FIELDS if self.held.get(category)]
 
     @property

@@ -17,8 +17,8 @@ from rollbook.kernel import clock
 from rollbook.kernel.errors import Invalid, NotFound
 from rollbook.policy import Access, Actor, Bundle, bundle_for, raw, unguarded, word_of
 from rollbook.sharing.models import App
-from rollbook.sharing.queries.reach import reaches, values
-from rollbook.sharing.rules import FIELDS, STRUCTURAL, People, Rule, parse_rule
+from rollbook.sharing.queries.reach import own_work, reaches, values
+from rollbook.sharing.rules import FIELDS, RESULTS, STRUCTURAL, People, Rule, parse_rule
 
 
 class Withheld(Exception):
@@ -56,6 +56,11 @@ class Grant:
     scopes: frozenset[str]
     access: Access
     gone: Access
+
+    @property
+    def takes_results(self) -> bool:
+        """Whether the school lets this app send results. Its rule must name them: "all" does not."""
+        return RESULTS in self.fields
 
     @property
     def version(self) -> tuple[Hashable, ...]:
@@ -194,7 +199,7 @@ def _grant(row: tuple[Any, ...], minute: datetime) -> Grant:
     actor = Actor("app", "app", app_id, name)
     since = minute - timedelta(days=days)
     since = max(since, _moment(created_at))
-    live, asked = reaches(rule.people), values(rule.people)
+    live, asked = {**reaches(rule.people), **own_work(rule.people)}, values(rule.people)
     access = Access(actor, purpose, tenant_id, bundle, limit=limit, live=live, values=asked)
     gone = Access(
         actor,

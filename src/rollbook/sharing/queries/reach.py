@@ -20,11 +20,22 @@ SHAREABLE = (
     "Person", "Role", "Enrollment", "Guardianship", "Demographics", "Ethnicity",
     "Org", "AcademicSession", "Course", "Class", "ClassTerm",
 )  # fmt: skip
+# Of the gradebook an app reaches what it made itself.
+_LIVE_APP = _LIVE.replace("SELECT r.tenant_id", "SELECT r.app_id")
 SHARED = relationship(
     Relationship(
         "shared",
         "whom the school's sharing rule names",
-        {f"roster.{model}": Reach("tenant_id", _LIVE, ("tenant", "app")) for model in SHAREABLE},
+        {
+            **{f"roster.{model}": Reach("tenant_id", _LIVE, ("tenant", "app")) for model in SHAREABLE},
+            "learning.LineItem": Reach("source_id", _LIVE_APP, ("tenant", "app"), few=True),
+            "learning.Result": Reach(
+                "line_item_id",
+                "SELECT l.id FROM learning_lineitem l WHERE l.tenant_id = %s"
+                f" AND l.source_id IN ({_LIVE_APP})",
+                ("tenant", "tenant", "app"),
+            ),
+        },
     )
 )
 
@@ -186,6 +197,32 @@ def reaches(people: People, links: str = ACTIVE, row: str = ACTIVE) -> Mapping[s
         **plain,
     }
     return {f"roster.{model}": reach for model, reach in made.items()}
+
+
+def own_work(people: People) -> Mapping[str, Reach | None]:
+    """Model label -> which rows of the gradebook an app reaches under a rule: line items that it made in classes that
+    the rule reaches, and their results, of pupils in those classes whom it reaches too."""
+    shared = reaches(people)
+    klass, place = shared["roster.Class"], shared["roster.Enrollment"]
+    assert klass is not None and place is not None
+    made = (
+        "SELECT 1 FROM learning_lineitem l WHERE l.id = {row} AND l.tenant_id = %s AND l.source_id = %s"
+        f" AND l.status = 'active' AND EXISTS ({klass.select.replace('{row}', 'l.class_id')})"
+    )
+    of_pupil = (
+        " AND EXISTS (SELECT 1 FROM roster_enrollment m WHERE m.tenant_id = y.tenant_id AND m.class_id = y.class_id"
+        f" AND m.person_id = y.person_id AND m.role = 'student' AND EXISTS ({place.select.replace('{row}', 'm.id')}))"
+    )
+    mine = ("tenant", "app", *klass.names)
+    return {
+        "learning.LineItem": Reach("id", made, mine),
+        "learning.Result": Reach(
+            "id",
+            "SELECT 1 FROM learning_result y WHERE y.id = {row} AND y.tenant_id = %s AND y.status = 'active'"
+            f" AND EXISTS ({made.replace('{row}', 'y.line_item_id')}){of_pupil}",
+            ("tenant", *mine, *place.names),
+        ),
+    }
 
 
 def values(people: People) -> dict[str, Any]:

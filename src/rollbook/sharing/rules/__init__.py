@@ -23,6 +23,7 @@ class Field:
 
     name: "collection.field". title: as a parent says it. group: where it stands on the page. columns: the columns
     it is made of, "app.Model.attribute". example: for a made-up pupil. structural: OneRoster cannot do without it.
+    sent: the app sends it here, and gets back only what it sent itself.
     """
 
     name: str
@@ -31,11 +32,13 @@ class Field:
     columns: tuple[str, ...]
     example: Any
     structural: bool = False
+    sent: bool = False
 
 
 WHO, SCHOOL, FAMILY, CONTACT, BIRTH, SENSITIVE = (
     "Who the child is", "School life", "Family", "How to reach them", "Birth", "Sensitive",
 )  # fmt: skip
+RESULTS = "results.score"  # names the field that lets an app send results
 GROUPS = (WHO, SCHOOL, FAMILY, CONTACT, BIRTH, SENSITIVE)
 
 
@@ -72,6 +75,9 @@ _ALL = (
     Field("enrollments.beginDate", "Joined the class", SCHOOL, ("roster.Enrollment.begin_date",), "2026-09-01"),
     Field("enrollments.endDate", "Left the class", SCHOOL, ("roster.Enrollment.end_date",), "2027-07-23"),
     Field("enrollments.metadata", "Other details of the class place", SCHOOL, ("roster.Enrollment.metadata",), {}),
+    Field(RESULTS, "Results that it sends back", SCHOOL, tuple(f"learning.Result.{c}" for c in (
+              "score", "score_maximum", "score_status", "score_date", "comment", "activity_progress", "grading_progress")),
+          "7 of 10", sent=True),
     Field("users.agents", "Who looks after them", FAMILY, ("roster.Guardianship.relationship",), "parent"),
     _person("email", "Email", CONTACT, "email", "juno@hollowell.example"),
     _person("sms", "Mobile number", CONTACT, "sms", "07700 900417"),
