@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rollbook.identity.actions import set_idp as set_idp
     from rollbook.identity.actions import set_password as set_password
     from rollbook.identity.actions import sign_out as sign_out
+    from rollbook.identity.actions import stop_idp as stop_idp
     from rollbook.identity.queries import find_account as find_account
     from rollbook.identity.rules import face as face
     from rollbook.kernel.http import signed_in as signed_in

@@ -215,10 +215,12 @@ class PictureCode(Guarded):
 
 
 class SchoolIdp(Guarded):
-    """The school's own identity provider (OpenID Connect), by which its people sign in here.
+    """The school's own identity provider, by which its people sign in here.
 
-    match: by which detail of the roster pupils and guardians are found (email, username, identifier), and claim: which
-    of its claims says it. Staff are found by email. trusts_mfa: whether its word for two factors is believed.
+    issuer: how it names itself. OpenID Connect: client_id and sealed_secret are ours there. SAML: details holds where
+    it is asked and its certificates ({"sso", "certificates"}). match: by which detail of the roster pupils and
+    guardians are found (email, username, identifier), and claim: which of its claims says it. Staff are found by
+    email. trusts_mfa: whether its word for two factors is believed.
     """
 
     found_before_tenant = True
@@ -227,14 +229,40 @@ class SchoolIdp(Guarded):
         models.OneToOneField("roster.Tenant", on_delete=models.CASCADE, primary_key=True, related_name="+"),
         LINK,
     )
+    protocol = not_personal(models.CharField(max_length=8, default="oidc"), ORGANISATION)  # oidc | saml
     name = not_personal(models.TextField(), ORGANISATION)
     issuer = not_personal(models.TextField(), ORGANISATION)
-    client_id = not_personal(models.TextField(), ORGANISATION)
-    sealed_secret = personal(models.TextField(), "account.secret", about="tenant_id")
+    client_id = not_personal(models.TextField(blank=True, default=""), ORGANISATION)
+    sealed_secret = personal(models.TextField(blank=True, default=""), "account.secret", about="tenant_id")
+    details = not_personal(models.JSONField(default=dict), ORGANISATION)
     match = not_personal(models.CharField(max_length=16, default="email"), BOOKKEEPING)
     claim = not_personal(models.CharField(max_length=64, default="email"), BOOKKEEPING)
     trusts_mfa = not_personal(models.BooleanField(default=False), BOOKKEEPING)
     changed_at = not_personal(models.DateTimeField(), BOOKKEEPING)
+
+
+class SchoolIdpKey(Guarded):
+    """The key with which Rollbook signs what it asks of a school's SAML provider; the provider keeps the certificate."""
+
+    found_before_tenant = True
+
+    tenant = not_personal(
+        models.OneToOneField("roster.Tenant", on_delete=models.CASCADE, primary_key=True, related_name="+"),
+        LINK,
+    )
+    sealed = personal(models.TextField(), "account.secret", about="tenant_id")
+    certificate = not_personal(models.TextField(), ORGANISATION)
+    made_at = not_personal(models.DateTimeField(), BOOKKEEPING)
+
+
+class SchoolIdpAnswer(Guarded):
+    """An answer of a school's SAML provider that was used: it works once. Its hash, until it would have ended."""
+
+    found_before_tenant = True
+
+    digest = not_personal(models.CharField(max_length=64, primary_key=True), BOOKKEEPING)
+    tenant = tenant()
+    ends_at = not_personal(models.DateTimeField(db_index=True), BOOKKEEPING)
 
 
 class OneTimeKey(Guarded):

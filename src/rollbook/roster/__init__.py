@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from rollbook.roster.queries.standing import guardians_by as guardians_by
     from rollbook.roster.queries.standing import standing as standing
     from rollbook.roster.queries.syncs import syncs as recent_syncs
+    from rollbook.roster.queries.tenants import school_named as school_named
     from rollbook.roster.rules.details import door_name as door_name
     from rollbook.roster.rules.details import in_words as columns_in_words
     from rollbook.roster.rules.handed import ground_title as ground_title

@@ -278,7 +278,7 @@ def test_the_secret_is_not_in_the_database_in_the_clear(wired: Any, cast: Cast) 
 
 
 def test_a_provider_without_https_is_refused(cast: Cast) -> None:
-    with pytest.raises(Invalid, match="not the address"):
+    with pytest.raises(Invalid, match="not a safe web address"):
         set_idp(cast.tenant, name="S", issuer="http://idp.example", client_id="a", client_secret="b")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -21,40 +22,64 @@ def tenant() -> None:
 
 @tenant.command("identity-provider")
 @click.argument("slug")
-@click.option("--name", required=True, help="What people know it as, such as “Oakfield Google”.")
-@click.option("--issuer", required=True, metavar="URL", help="Its address, as its description names itself.")
-@click.option("--client-id", required=True, help="What it knows Rollbook as.")
-@click.option("--client-secret", prompt=True, hide_input=True, help="Asked for when it is not given.")
+@click.option("--name", help="What people know it as, such as “Oakfield Google”.")
+@click.option("--issuer", metavar="URL", help="OpenID Connect: its address, as its description names itself.")
+@click.option("--client-id", help="OpenID Connect: what it knows Rollbook as.")
+@click.option("--client-secret", help="OpenID Connect: asked for when it is not given.")
+@click.option(
+    "--metadata", type=click.Path(exists=True, dir_okay=False), help="SAML 2.0: its metadata, an XML file."
+)
 @click.option(
     "--match", default="email", show_default=True, help="Pupils are found by email, username or identifier."
 )
-@click.option("--claim", default="", help="Which of its claims says that; default: the usual one.")
+@click.option(
+    "--claim", default="", help="Which of its claims or attributes says that; default: the usual one."
+)
 @click.option("--trust-mfa", is_flag=True, help="Believe it when it says that two factors were shown.")
+@click.option("--stop", is_flag=True, help="Nobody signs in by it any more; whoever did is signed out.")
 @json_option
 def identity_provider(
-    slug: str, name: str, issuer: str, client_id: str, client_secret: str, match: str, claim: str, trust_mfa: bool,
-    as_json: bool,
+    slug: str, name: str | None, issuer: str | None, client_id: str | None, client_secret: str | None,
+    metadata: str | None, match: str, claim: str, trust_mfa: bool, stop: bool, as_json: bool,
 ) -> None:  # fmt: skip
-    """Let a school's people sign in by its own identity provider (OpenID Connect).
+    """Let a school's people sign in by its own identity provider: OpenID Connect, or SAML 2.0 with --metadata.
 
-    Give the provider the redirect address that this prints. Accounts are not made of what it says: staff are found by
-    their email, pupils and guardians by the roster.
+    Without options it prints the addresses that the provider needs. Accounts are not made of what it says: staff are
+    found by their email, pupils and guardians by the roster.
     """
     from django.conf import settings
 
-    from rollbook.identity import set_idp
+    from rollbook.identity import set_idp, stop_idp
 
-    set_idp(
-        find_tenant(slug), name=name, issuer=issuer, client_id=client_id, client_secret=client_secret, match=match,
-        claim=claim, trusts_mfa=trust_mfa,
-    )  # fmt: skip
+    found, where = find_tenant(slug), {"match": match, "claim": claim, "trusts_mfa": trust_mfa}
+    if stop:
+        stop_idp(found, None)
+        show(as_json, {"tenant": slug, "stopped": True}, "Nobody signs in by it any more.")
+        return
+    if metadata:
+        from rollbook.identity.connectors.saml import details_of
+
+        theirs, details = details_of(Path(metadata).read_text(encoding="utf-8"))
+        set_idp(found, name=name or "", issuer=theirs, protocol="saml", details=details, **where)
+    elif issuer or client_id or name:
+        if client_secret is None:
+            client_secret = click.prompt("Client secret", hide_input=True)
+        set_idp(
+            found, name=name or "", issuer=issuer or "", client_id=client_id or "", client_secret=client_secret, **where
+        )  # fmt: skip
     site = settings.ROLLBOOK_BASE_URL or "https://YOUR-ADDRESS"
+    at = f"{site}/sign-in/with/{slug}"
     data = {
         "tenant": slug,
-        "redirect_uri": f"{site}/sign-in/with/{slug}/back",
-        "sign_in": f"{site}/sign-in/with/{slug}",
+        "redirect_uri": f"{at}/back",
+        "metadata": f"{at}/metadata",
+        "sign_in": at,
     }
-    show(as_json, data, f"Redirect address  {data['redirect_uri']}\nPeople sign in at  {data['sign_in']}")
+    show(
+        as_json, data,
+        f"Redirect address  {data['redirect_uri']}   (OpenID Connect; SAML: where answers are posted)\n"
+        f"SAML metadata     {data['metadata']}\nPeople sign in at  {at}",
+    )  # fmt: skip
 
 
 @tenant.command("create")

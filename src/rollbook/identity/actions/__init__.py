@@ -31,9 +31,12 @@ from rollbook.identity.actions.factors import renew_codes as renew_codes
 from rollbook.identity.actions.factors import set_grace as set_grace
 from rollbook.identity.actions.factors import sign_in_passkey as sign_in_passkey
 from rollbook.identity.actions.factors import use_code as use_code
+from rollbook.identity.actions.idp import key_for as key_for
 from rollbook.identity.actions.idp import refused_idp as refused_idp
 from rollbook.identity.actions.idp import set_idp as set_idp
 from rollbook.identity.actions.idp import sign_in_by_idp as sign_in_by_idp
+from rollbook.identity.actions.idp import stop_idp as stop_idp
+from rollbook.identity.actions.idp import take_answer as take_answer
 from rollbook.identity.actions.links import ask_for_link as ask_for_link
 from rollbook.identity.actions.links import channels as channels
 from rollbook.identity.actions.links import link_of as link_of

@@ -1,1 +1,11 @@
-"""Other systems that say who somebody is."""
+"""The protocols that a school's own sign-in speaks. Each has `begin` and `finish`, and raises Refused."""
+
+from __future__ import annotations
+
+
+class Refused(Exception):
+    """The provider's answer is not believed. code: the standard's error, or what is wrong in a word."""
+
+    def __init__(self, code: str, says: str) -> None:
+        self.code, self.says = code, says
+        super().__init__(says)

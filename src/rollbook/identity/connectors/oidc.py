@@ -12,6 +12,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from rollbook.identity.connectors import Refused
 from rollbook.identity.queries.idp import Idp
 from rollbook.kernel import clock
 
@@ -19,14 +20,6 @@ SCOPE = "openid email profile"
 SECONDS = 10  # to wait for the provider
 SKEW = 60  # seconds that its clock may be off
 ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA"]
-
-
-class Refused(Exception):
-    """The provider's answer is not believed. code: the standard's error, or what is wrong in a word."""
-
-    def __init__(self, code: str, says: str) -> None:
-        self.code, self.says = code, says
-        super().__init__(says)
 
 
 def begin(idp: Idp, back: str) -> tuple[str, dict[str, str]]:

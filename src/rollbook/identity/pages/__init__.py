@@ -26,6 +26,7 @@ urlpatterns = [
     path("second-step", second_step, name="second_step"),
     path("sign-in/with/<slug:slug>", idp.go, name="idp_go"),
     path("sign-in/with/<slug:slug>/back", idp.back, name="idp_back"),
+    path("sign-in/with/<slug:slug>/metadata", idp.metadata, name="idp_metadata"),
     path("sign-out", sign_out, name="sign_out"),
     path("reset/<str:token>", reset, name="reset"),
     path("tenant", tenant, name="tenant"),

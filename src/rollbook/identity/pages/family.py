@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods
 from rollbook.identity import actions, jobs  # noqa: F401  # registers the job that sends
 from rollbook.identity.pages.who import address_of, agent_of, device_of, number_device, wait
 from rollbook.kernel.errors import NotFound
-from rollbook.roster import Tenant
+from rollbook.roster import school_named
 
 SALT = "rollbook.one-time"
 SENT = "If the school holds it, a code is on its way to you."
@@ -21,9 +21,7 @@ SENT = "If the school holds it, a code is on its way to you."
 @require_http_methods(["GET", "POST"])
 def family_sign_in(request: Any, slug: str) -> HttpResponse:
     """/family/at/sevenhills: one page for asking and for the code. It looks the same for every contact."""
-    tenant = Tenant.objects.filter(slug=slug).first()
-    if tenant is None:
-        raise NotFound("There is no such school.")
+    tenant = school_named(slug)
     context = {"tenant": tenant, "channels": actions.channels(), "sealed": "", "problem": "", "said": ""}
     status = 200
     if request.method == "POST" and request.POST.get("key"):

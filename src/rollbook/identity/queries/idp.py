@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from rollbook.identity.models import PersonAccount, SchoolIdp
+from rollbook.identity.models import PersonAccount, SchoolIdp, SchoolIdpKey
 from rollbook.identity.queries.people import person_is
 from rollbook.identity.queries.staff import account_by_email, places_of, who_is
 from rollbook.identity.queries.who import Who
@@ -20,9 +20,10 @@ PURPOSE = "a school's identity provider"
 
 @dataclass(frozen=True)
 class Idp:
-    """A school's identity provider, with our secret there."""
+    """A school's identity provider. protocol: oidc (with our secret there) or saml (with our key and its certificate)."""
 
     tenant: Tenant
+    protocol: str
     name: str
     issuer: str
     client_id: str
@@ -30,16 +31,22 @@ class Idp:
     match: str
     claim: str
     trusts_mfa: bool
+    details: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    key: tuple[str, str] | None = None
 
 
 def idp_of(slug: str) -> Idp:
     """The identity provider of the tenant of this address. Raises NotFound."""
     with unguarded("a school's own sign-in is asked for before anybody is known"):
         row = SchoolIdp.objects.filter(tenant__slug=slug).select_related("tenant").first()
+        key = SchoolIdpKey.objects.filter(tenant__slug=slug).first() if row else None
     if row is None:
         raise NotFound("This school has no sign-in of its own here.")
-    secret = unseal(PURPOSE, row.sealed_secret).decode()
-    return Idp(row.tenant, row.name, row.issuer, row.client_id, secret, row.match, row.claim, row.trusts_mfa)
+    secret = unseal(PURPOSE, row.sealed_secret).decode() if row.sealed_secret else ""
+    return Idp(
+        row.tenant, row.protocol, row.name, row.issuer, row.client_id, secret, row.match, row.claim, row.trusts_mfa,
+        row.details, (unseal(PURPOSE, key.sealed).decode(), key.certificate) if key else None,
+    )  # fmt: skip
 
 
 FEW = 8  # more would be a list of customers: then a school links to its own address

@@ -8,13 +8,10 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import NameOID
 from joserfc.jwk import RSAKey
 
 from rollbook.kernel import clock
+from rollbook.kernel.saml import self_signed
 from rollbook.kernel.sealed import seal, unseal
 from rollbook.policy import unguarded
 from rollbook.sharing.models import SigningKey
@@ -23,7 +20,6 @@ PURPOSE = "signing keys"
 LIVES = timedelta(days=90)  # then the next one is made
 SHOWN_FIRST = timedelta(days=1)  # published so long before it signs: apps keep our key set for a while
 SHOWN_AFTER = timedelta(days=7)  # and so long after the next one signs
-CERTIFICATE_LIVES = timedelta(days=3650)  # an app that kept the certificate must be told of another by hand
 
 
 def signing_key() -> RSAKey:
@@ -80,19 +76,8 @@ def _make_jwt() -> SigningKey:
 
 
 def _make_saml() -> SigningKey:
-    moment = clock.now()
-    key = rsa.generate_private_key(65537, 2048)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Rollbook sign-in")])
-    certificate = (
-        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-        .serial_number(x509.random_serial_number()).not_valid_before(moment - timedelta(days=1))
-        .not_valid_after(moment + CERTIFICATE_LIVES).sign(key, hashes.SHA256())
-    )  # fmt: skip
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    public = certificate.public_bytes(serialization.Encoding.PEM).decode()
-    return _save(sha256(public.encode()).hexdigest()[:43], "saml", private, public, moment)
+    private, public = self_signed()
+    return _save(sha256(public.encode()).hexdigest()[:43], "saml", private.encode(), public, clock.now())
 
 
 @lru_cache(maxsize=16)

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from rollbook.kernel import clock
+from rollbook.kernel.addresses import check_address
 from rollbook.kernel.errors import Invalid, NotFound
 from rollbook.policy import Actor, audit, unguarded
 from rollbook.sharing.actions.renewal import old_secret_until
@@ -40,15 +40,15 @@ def set_sign_on(
     where = {"redirect_uris": list(redirect_uris), "logout_uris": list(logout_uris)}
     for name, addresses in where.items():
         for address in addresses:
-            _check(address, name)
+            check_address(address, name)
     if launch_url:
-        _check(launch_url, "launch_url")
+        check_address(launch_url, "launch_url")
     if protocol == "saml" and not (details or {}).get("entity_id"):
         raise Invalid("The app has no entity id.", "It stands in the app's SAML metadata.", "entity_id")
     if protocol == "lti":
         for part in ("login_url", "jwks_url", "deep_link_url"):
             if (details or {}).get(part):
-                _check(str((details or {})[part]), part)
+                check_address(str((details or {})[part]), part)
         if not (details or {}).get("login_url") or not (
             (details or {}).get("jwks_url") or (details or {}).get("jwks")
         ):
@@ -68,15 +68,6 @@ def set_sign_on(
         said = {"protocol": protocol, "redirect_uris": where["redirect_uris"], "launch_url": launch_url}
         audit(app.tenant_id, by, "sign_on.set", "app", app.id, app.name, **said)
     return made
-
-
-def _check(address: str, field: str) -> None:
-    parts = urlsplit(address)
-    here = parts.hostname in ("localhost", "127.0.0.1", "::1")
-    if parts.scheme not in ("https", "http") or not parts.hostname or (parts.scheme == "http" and not here):
-        raise Invalid(f"{address} is not a safe web address.", "It begins with https://", field)
-    if parts.fragment or parts.username or not address.isascii() or any(c <= " " for c in address):
-        raise Invalid(f"{address} cannot be used.", "No #, no user name, no blanks, plain letters.", field)
 
 
 def app_actor(to: Relying) -> Actor:

@@ -17,12 +17,13 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from rollbook.identity import sign_out
 from rollbook.policy import disclose
+from rollbook.roster import school_named
 from rollbook.sharing.actions import sign_on
 from rollbook.sharing.api.common import origin
 from rollbook.sharing.api.oidc import may_go, withheld_page
 from rollbook.sharing.api.posting import post_to_app
 from rollbook.sharing.queries import Withheld
-from rollbook.sharing.queries.sign_on import Relying, Seen, relying_entity, school_named, seen
+from rollbook.sharing.queries.sign_on import Relying, Seen, relying_entity, seen
 
 SENT = ("SAMLRequest", "RelayState", "SigAlg", "Signature", "posted")
 

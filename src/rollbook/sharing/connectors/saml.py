@@ -4,17 +4,14 @@ person. Each school is an identity provider of its own, as makers of apps know m
 
 from __future__ import annotations
 
-import atexit
 import base64
 import binascii
 import shutil
-import tempfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
@@ -33,13 +30,13 @@ from saml2.time_util import str_to_time
 
 from rollbook.kernel import clock
 from rollbook.kernel.errors import Invalid
+from rollbook.kernel.saml import RSA_SHA256, certificates_in, key_descriptors, key_files
 from rollbook.sharing.actions import keys
 from rollbook.sharing.queries.sign_on import Relying, Seen
 
 LARGEST = 64_000  # bytes of a request; a real one has a few thousand
 SKEW = timedelta(minutes=5)  # how far an app's clock may be off, and how old its request may be
 LIVES = 5  # minutes of an assertion
-RSA_SHA256 = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"
 SHA256 = "http://www.w3.org/2001/04/xmlenc#sha256"
 CONTEXTS = "urn:oasis:names:tc:SAML:2.0:ac:classes:"
 # attribute -> the claim of `queries.sign_on` that it is.
@@ -194,7 +191,7 @@ def refusal(site: str, school: str, to: Relying, fault: Fault) -> str:
 
 def metadata(site: str, school: str) -> str:
     """Our metadata for one school, for the apps' makers."""
-    made = entity_descriptor(_config(site, school, "", False, *_files(*keys.saml_key())))
+    made = entity_descriptor(_config(site, school, "", False, *key_files(*keys.saml_key())))
     made.extensions = None  # xmlsec1 could do more than we do, MD5 among it
     return str(made)
 
@@ -211,15 +208,12 @@ def details_of(text: str) -> tuple[tuple[str, ...], dict[str, Any]]:
     acs = [str(a.location) for a in sp.assertion_consumer_service if a.binding == BINDING_HTTP_POST]
     if not acs:
         raise Invalid("The app takes no answers by POST.", "Ask its maker for metadata with that binding.")
-    certificates = [
-        str(c.text).strip()
-        for key in sp.key_descriptor
-        if key.use in (None, "signing")
-        for data in key.key_info.x509_data
-        for c in [data.x509_certificate]
-    ]
     signs = sp.authn_requests_signed in ("true", "1")
-    return tuple(acs), {"entity_id": str(found.entity_id), "certificates": certificates, "signs": signs}
+    return tuple(acs), {
+        "entity_id": str(found.entity_id),
+        "certificates": certificates_in(sp),
+        "signs": signs,
+    }
 
 
 # ---- pysaml2's own object, which is dear to make: one for each school, app and key.
@@ -234,7 +228,7 @@ def provider(site: str, school: str, to: Relying) -> Server:
 
 @lru_cache(maxsize=100)
 def _provider(site: str, school: str, app: str, signs: bool, key: str, certificate: str) -> Server:
-    return Server(config=_config(site, school, app, signs, *_files(key, certificate)))
+    return Server(config=_config(site, school, app, signs, *key_files(key, certificate)))
 
 
 def _config(site: str, school: str, app: str, signs: bool, key: str, certificate: str) -> IdPConfig:
@@ -267,28 +261,13 @@ def _config(site: str, school: str, app: str, signs: bool, key: str, certificate
     )
 
 
-@lru_cache(maxsize=4)
-def _files(key: str, certificate: str) -> tuple[str, str]:
-    """xmlsec1 reads the key from a file: one that only this process's user may open, gone when it ends."""
-    folder = Path(tempfile.mkdtemp(prefix="rollbook-saml-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    for name, text in (("key.pem", key), ("certificate.pem", certificate)):
-        (folder / name).touch(0o600)
-        (folder / name).write_text(text, encoding="ascii")
-    return str(folder / "key.pem"), str(folder / "certificate.pem")
-
-
 def _app_metadata(to: Relying) -> str:
     """What we know of an app, as SAML metadata."""
     places = "".join(
         f'<AssertionConsumerService index="{n}" Binding="{BINDING_HTTP_POST}" Location={quoteattr(acs)}/>'
         for n, acs in enumerate(to.redirect_uris)
     )
-    certificates = "".join(
-        '<KeyDescriptor use="signing"><KeyInfo xmlns="http://www.w3.org/2000/09/xmldsig#"><X509Data><X509Certificate>'
-        f"{''.join(c.split())}</X509Certificate></X509Data></KeyInfo></KeyDescriptor>"
-        for c in to.details.get("certificates", ())
-    )
+    certificates = key_descriptors(to.details.get("certificates", ()))
     return (
         f'<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" entityID={quoteattr(to.details["entity_id"])}>'
         '<SPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol" WantAssertionsSigned="true">'

@@ -14,7 +14,6 @@ from django.db.models import Q
 from rollbook.kernel import clock
 from rollbook.kernel.errors import NotFound
 from rollbook.policy import unguarded
-from rollbook.roster import Tenant
 from rollbook.sharing.models import App, AppKey, AppSignIn, SignOn
 from rollbook.sharing.queries.grants import Grant, Withheld, grant_for
 from rollbook.sharing.rules import FIELDS, seal, unseal
@@ -57,14 +56,6 @@ def relying_app(tenant_id: int, slug: str) -> Relying:
 def relying_by_id(app_id: int) -> Relying | None:
     """The app with this id, if people may sign in to it."""
     return _relying(Q(id=app_id))
-
-
-def school_named(slug: str) -> Tenant:
-    """The tenant whose address this is. Raises NotFound."""
-    found = Tenant.objects.filter(slug=slug).first()
-    if found is None:
-        raise NotFound("There is no such school.")
-    return found
 
 
 def relying_entity(tenant_id: int, entity_id: str) -> Relying | None:
