@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rollbook.identity.actions import stop_idp as stop_idp
     from rollbook.identity.queries import find_account as find_account
     from rollbook.identity.rules import face as face
+    from rollbook.identity.rules import sign_ins_ended as sign_ins_ended
     from rollbook.kernel.http import signed_in as signed_in
 
 __getattr__ = front_door(__name__, __file__)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from hashlib import sha256
 
+from django.dispatch import Signal
+
 IDLE = timedelta(hours=1)  # a sign-in that nobody uses ends
 ABSOLUTE = timedelta(hours=12)  # and none outlives a day
 LOW_IDLE, LOW_ABSOLUTE = (
@@ -24,6 +26,11 @@ PER_ACCOUNT = 10
 PER_ADDRESS = 60
 
 PASSWORD_LEAST, PASSWORD_MOST = 12, 1024
+
+
+# Sent with `handles` (of sign-ins that were ended) and `accounts` (all of whose sign-ins were, also those that had run
+# out by themselves) inside the transaction that ends them: whatever came of these sign-ins ends with them.
+sign_ins_ended = Signal()
 
 
 @dataclass(frozen=True)

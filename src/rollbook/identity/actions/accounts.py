@@ -11,7 +11,7 @@ from django.contrib.auth.hashers import check_password, make_password
 from django.db import transaction
 
 from rollbook.identity import rules
-from rollbook.identity.actions.sessions import SessionStore, begin, digest
+from rollbook.identity.actions.sessions import SessionStore, begin, digest, end_sign_ins
 from rollbook.identity.actions.tries import TooMany
 from rollbook.identity.models import Account, Membership, ResetLink, Session
 from rollbook.identity.queries import Who, account_by_email, breached, places_of, who_is
@@ -119,7 +119,7 @@ def set_password(account: Account, new: str, by: Actor | None = None) -> None:
     hashed = make_password(new)
     with unguarded("a password is set for one account"), transaction.atomic():
         Account.objects.filter(id=account.id).update(password=hashed)
-        Session.objects.filter(account_id=account.id).delete()
+        end_sign_ins(Session.objects.filter(account_id=account.id), [account.id])
         ResetLink.objects.filter(account_id=account.id, used_at=None).delete()
         _audit_everywhere(account.id, by, "identity.password_set", account.name)
 
@@ -262,6 +262,8 @@ def end_membership(tenant: Tenant, membership_id: int, by: Actor | None) -> None
             if not others.exists():
                 raise Invalid("This is the last administrator.", "Make somebody else administrator first.")
         Membership.objects.filter(id=found.id).update(expires_at=clock.now())
+        if tenant.id not in _one_a_tenant(found.account_id):
+            rules.sign_ins_ended.send(Session, handles=[], accounts=[found.account_id])
         audit(
             tenant.id,
             by,
@@ -317,7 +319,7 @@ def close_account(account: Account, by: Actor | None) -> None:
     """Close an account: no sign-in works any more, and those that are open end."""
     with unguarded("an account is closed"), transaction.atomic():
         Account.objects.filter(id=account.id, closed_at=None).update(closed_at=clock.now(), password="")
-        Session.objects.filter(account_id=account.id).delete()
+        end_sign_ins(Session.objects.filter(account_id=account.id), [account.id])
         ResetLink.objects.filter(account_id=account.id).delete()
         _audit_everywhere(account.id, by, "identity.account_closed", account.name)
 

@@ -9,7 +9,7 @@ from django.db.models import F
 
 from rollbook.identity import rules
 from rollbook.identity.actions.people import accounts_for, key_of
-from rollbook.identity.actions.sessions import SessionStore, begin, digest
+from rollbook.identity.actions.sessions import SessionStore, begin, digest, end_sign_ins
 from rollbook.identity.actions.tries import Tries
 from rollbook.identity.models import Badge, PersonAccount, Session, SignInRules
 from rollbook.identity.queries import Who, person_is, sign_in_rules
@@ -94,7 +94,8 @@ def rotate(tenant: Tenant, by: Actor | None) -> int:
 
 def _stop(badges: Iterable[int]) -> int:
     ids = list(badges)
-    Session.objects.filter(kind="person", badge_id__in=ids).delete()
+    holders = Badge.objects.filter(id__in=ids).values_list("account_id", flat=True)
+    end_sign_ins(Session.objects.filter(kind="person", badge_id__in=ids), holders)
     return int(Badge.objects.filter(id__in=ids, stopped_at=None).update(stopped_at=clock.now()))
 
 

@@ -29,7 +29,7 @@ from webauthn.helpers.structs import (
 )
 
 from rollbook.identity import rules
-from rollbook.identity.actions.sessions import SessionStore, begin, digest
+from rollbook.identity.actions.sessions import SessionStore, begin, digest, end_sign_ins
 from rollbook.identity.actions.tries import TooMany, Tries
 from rollbook.identity.models import Account, KnownDevice, Passkey, RecoveryCode, Session
 from rollbook.identity.queries import Who, passkeys_of, places_of, who_is
@@ -269,7 +269,7 @@ def forget_factors(account: Account, by: Actor | None) -> None:
     with unguarded("the factors of an account are taken away"), transaction.atomic():
         Passkey.objects.filter(account_id=account.id).delete()
         RecoveryCode.objects.filter(account_id=account.id).delete()
-        Session.objects.filter(account_id=account.id, kind="staff").delete()
+        end_sign_ins(Session.objects.filter(account_id=account.id, kind="staff"), [account.id])
         Account.objects.filter(id=account.id).update(grace_until=clock.now() + rules.GRACE)
         _everywhere(account.id, by, "identity.factors_removed", account.name)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import transaction
 
-from rollbook.identity.actions.sessions import SessionStore, begin, digest
+from rollbook.identity.actions.sessions import SessionStore, begin, digest, end_sign_ins
 from rollbook.identity.models import (
     Membership,
     PersonAccount,
@@ -98,8 +98,8 @@ def stop_idp(tenant: Tenant, by: Actor | None) -> None:
         staff = Membership.objects.filter(tenant=tenant).values("account_id")
         people = PersonAccount.objects.filter(tenant=tenant).values("id")
         by_it = Session.objects.filter(how__startswith="idp")
-        by_it.filter(kind="staff", account_id__in=staff).delete()
-        by_it.filter(kind="person", account_id__in=people).delete()
+        end_sign_ins(by_it.filter(kind="staff", account_id__in=staff))
+        end_sign_ins(by_it.filter(kind="person", account_id__in=people))
         audit(tenant.id, by, "identity.idp_stopped", "tenant", tenant.id, tenant.name)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from django.conf import settings
 from django.db import transaction
 
+from rollbook.identity.actions.sessions import end_sign_ins
 from rollbook.identity.models import Badge, PersonAccount, PictureCode, Session, SignInRules
 from rollbook.identity.queries import sign_in_rules
 from rollbook.kernel import clock
@@ -49,11 +50,11 @@ def direct(tenant: Tenant, by: Actor | None, ground: str, parents_told: str, **o
                       "authorised_by_id": by.id if by else 0, "authorised_at": clock.now()},
         )  # fmt: skip
         shut = [kind for kind in ("student", "guardian") if not wanted[f"{kind}s"]]
-        accounts = PersonAccount.objects.filter(tenant=tenant, kind__in=shut).values("id")
-        Session.objects.filter(kind="person", account_id__in=accounts).delete()
+        accounts = PersonAccount.objects.filter(tenant=tenant, kind__in=shut).values_list("id", flat=True)
+        end_sign_ins(Session.objects.filter(kind="person", account_id__in=accounts), accounts)
         if not wanted["badges"]:
             mine = Badge.objects.filter(tenant=tenant).values("id")
-            Session.objects.filter(kind="person", badge_id__in=mine).delete()
+            end_sign_ins(Session.objects.filter(kind="person", badge_id__in=mine))
         audit(tenant.id, by, "identity.sign_in_directed", "tenant", tenant.id, tenant.name, **wanted, ground=ground,
               parents_told=parents_told)  # fmt: skip
     return rules
@@ -109,6 +110,6 @@ def close_person(tenant_id: int, person: int, by: Actor | None) -> None:
         mine.update(closed_at=clock.now())
         Badge.objects.filter(account_id__in=ids, stopped_at=None).update(stopped_at=clock.now())
         PictureCode.objects.filter(account_id__in=ids, used_at=None).delete()
-        Session.objects.filter(kind="person", account_id__in=ids).delete()
+        end_sign_ins(Session.objects.filter(kind="person", account_id__in=ids), ids)
         if ids:
             audit(tenant_id, by, "identity.account_closed", "person", person)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
@@ -94,7 +95,7 @@ class SessionStore(SessionBase):
         key = session_key or self.session_key
         if key:
             with unguarded(SESSIONS):
-                Session.objects.filter(session_key=digest(key)).delete()
+                end_sign_ins(Session.objects.filter(session_key=digest(key)))
 
     def touch(self) -> None:
         """Note that the session is in use, at most once a minute."""
@@ -110,6 +111,18 @@ class SessionStore(SessionBase):
     def clear_expired(cls) -> None:
         with unguarded(SESSIONS):
             Session.objects.filter(expire_date__lte=clock.now()).delete()
+
+
+def end_sign_ins(which: Any, accounts: Iterable[int] = ()) -> int:
+    """End these sessions, and tell whoever made something of them. accounts: all of whose sign-ins end, so that what
+    came of earlier ones ends too. The caller says why it may. Returns how many sessions there were."""
+    with transaction.atomic():
+        handles = [handle_of(key) for key in which.values_list("session_key", flat=True)]
+        ended, _ = which.delete()
+        ids = sorted(set(accounts))
+        if handles or ids:
+            rules.sign_ins_ended.send(Session, handles=handles, accounts=ids)
+    return int(ended)
 
 
 def resume(session: SessionStore) -> Who | None:
@@ -171,18 +184,17 @@ def sign_out_everywhere(who: Who) -> int:
     """End every sign-in of somebody, this one too. Returns how many there were."""
     with unguarded("people end all their own sign-ins"), transaction.atomic():
         mine = Session.objects.filter(account_id=who.account_id, kind=who.sort)
-        ended, _ = mine.delete()
+        ended = end_sign_ins(mine, [who.account_id])
         audit(who.tenant.id, who.actor, "identity.signed_out_everywhere", "account", who.account_id, who.name)
-    return int(ended)
+    return ended
 
 
 def end_session(who: Who, handle: str) -> None:
     """End one of one's own sign-ins, named by its handle. Raises NotFound when it is not one's own."""
     with unguarded("people end their own sign-ins"), transaction.atomic():
-        mine = [
-            s for s in Session.objects.filter(account_id=who.account_id) if handle_of(s.session_key) == handle
-        ]
+        keys = Session.objects.filter(account_id=who.account_id).values_list("session_key", flat=True)
+        mine = [key for key in keys if handle_of(key) == handle]
         if not mine:
             raise NotFound("There is no such sign-in.")
-        mine[0].delete()
+        end_sign_ins(Session.objects.filter(session_key=mine[0]))
     audit(who.tenant.id, who.actor, "identity.session_ended", "account", who.account_id, who.name)

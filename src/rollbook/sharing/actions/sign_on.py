@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,6 +23,7 @@ from rollbook.sharing.queries.sign_on import Held, Relying, digest, person_of
 
 CODE, ACCESS, REFRESH = timedelta(minutes=1), timedelta(hours=1), timedelta(days=30)
 DISTRICT = timedelta(days=365)  # since it was last asked for; the agreement and the rule end it sooner
+BATCH = 5000  # values in one statement
 PROTOCOLS = ("oidc", "clever", "saml", "lti")
 
 
@@ -68,6 +70,12 @@ def set_sign_on(
         said = {"protocol": protocol, "redirect_uris": where["redirect_uris"], "launch_url": launch_url}
         audit(app.tenant_id, by, "sign_on.set", "app", app.id, app.name, **said)
     return made
+
+
+def batched(values: Iterable[Any], size: int) -> list[list[Any]]:
+    """The values in lists of at most `size`."""
+    held = list(values)
+    return [held[n : n + size] for n in range(0, len(held), size)]
 
 
 def app_actor(to: Relying) -> Actor:
@@ -139,7 +147,7 @@ def begin(
         AppKey.objects.filter(tenant_id=to.tenant_id, expires_at__lt=moment - timedelta(days=1)).delete()
         made = AppSignIn.objects.create(
             tenant_id=to.tenant_id, app_id=to.app_id, person_id=person, scopes=scopes, began_at=moment,
-            signed_in_at=who.since or moment, amr=" ".join(who.amr),
+            signed_in_at=who.since or moment, amr=" ".join(who.amr), session=who.handle, account_id=who.account_id,
         )  # fmt: skip
         bound = {"redirect_uri": redirect_uri, "challenge": challenge, "nonce": nonce}
         _add(made.id, to.tenant_id, "code", code, CODE, **bound)
@@ -225,6 +233,23 @@ def end_by_sub(to: Relying, sub: str, because: str) -> int | None:
         if open_.update(ended_at=clock.now()):
             audit(to.tenant_id, app_actor(to), "sign_on.ended", "app", to.app_id, to.name, because=because)
     return person
+
+
+def end_with(handles: Iterable[str], accounts: Iterable[int]) -> None:
+    """End what apps got from sign-ins at Rollbook that were ended, or from any sign-in of these accounts: codes, access
+    and refresh tokens. In the transaction that ends the sign-ins."""
+    ended: Counter[tuple[int, int, str]] = Counter()
+    came = [("session", part) for part in batched(filter(None, handles), BATCH)]
+    came += [("account_id", part) for part in batched(filter(None, accounts), BATCH)]
+    with transaction.atomic(), unguarded("what an app got of a sign-in ends with it"):
+        for column, values in came:
+            open_ = AppSignIn.objects.filter(**{f"{column}__in": values}, ended_at=None)
+            ended.update(open_.values_list("tenant_id", "app_id", "app__name"))
+            open_.update(ended_at=clock.now())
+        for (tenant, app, name), count in sorted(ended.items()):
+            audit(
+                tenant, None, "sign_on.ended", "app", app, name, because="the sign-in at Rollbook ended", count=count
+            )  # fmt: skip
 
 
 def refused(

@@ -41,6 +41,9 @@ class AppSignIn(Guarded):
     person_id = not_personal(models.BigIntegerField(), LINK)
     scopes = not_personal(models.TextField(), BOOKKEEPING)  # space-separated
     signed_in_at = not_personal(models.DateTimeField(), BOOKKEEPING)  # when they proved who they are, to us
+    # Of which sign-in at Rollbook it came (`Who.handle`), and of whose account: when that ends, this does.
+    session = not_personal(models.CharField(max_length=20, blank=True, default="", db_index=True), LINK)
+    account_id = not_personal(models.BigIntegerField(default=0, db_index=True), LINK)
     amr = not_personal(models.TextField(blank=True, default=""), BOOKKEEPING)  # how, in the words of RFC 8176
     began_at = not_personal(models.DateTimeField(), BOOKKEEPING)
     ended_at = not_personal(models.DateTimeField(null=True), BOOKKEEPING)
