@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollbook.kernel.proxies import client_address, trusted_proxies
+from rollbook.kernel.proxies import came_by_https, client_address, trusted_proxies
 
 HOME, FORGED, OUTER, INNER = "203.0.113.9", "198.51.100.1", "192.0.2.7", "10.0.0.3"
 
@@ -49,3 +49,25 @@ def test_whatever_a_client_writes_before_the_proxies_changes_nothing(forged: lis
 def test_a_setting_that_cannot_be_read_says_so(text: str) -> None:
     with pytest.raises(ValueError, match="ROLLBOOK_TRUSTED_PROXIES must be"):
         trusted_proxies(text)
+
+
+@pytest.mark.parametrize(
+    ("trusted", "peer", "forwarded", "said", "https"),
+    [
+        ("", INNER, HOME, "https", False),
+        ("1", INNER, HOME, "https", True),
+        ("1", INNER, HOME, "http", False),
+        ("1", INNER, HOME, "https, http", False),
+        ("1", INNER, HOME, "http, HTTPS", True),
+        ("1", INNER, "", "https", False),
+        ("2", INNER, HOME, "https", False),
+        ("10.0.0.0/8", INNER, HOME, "https", True),
+        ("10.0.0.0/8", INNER, "", "https", True),
+        ("10.0.0.0/8", HOME, FORGED, "https", False),
+        ("10.0.0.0/8", INNER, HOME, "", False),
+    ],
+)
+def test_an_encrypted_line_is_believed_of_trusted_proxies_alone(
+    trusted: str, peer: str, forwarded: str, said: str, https: bool
+) -> None:
+    assert came_by_https(peer, forwarded, said, trusted_proxies(trusted)) is https

@@ -14,7 +14,7 @@ from django.shortcuts import render
 from prometheus_client import Counter, Histogram
 
 from rollbook.kernel.errors import Invalid, NotFound, Refused
-from rollbook.kernel.proxies import client_address
+from rollbook.kernel.proxies import came_by_https, client_address
 from rollbook.policy import note_gap
 
 log = logging.getLogger(__name__)
@@ -43,11 +43,12 @@ class Boundary:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         # From here on every limit and record sees the one who asks, not the proxy in between.
-        request.META["REMOTE_ADDR"] = client_address(
-            request.META.get("REMOTE_ADDR", ""),
-            request.META.get("HTTP_X_FORWARDED_FOR", ""),
-            settings.ROLLBOOK_TRUSTED_PROXIES,
-        )
+        peer, forwarded = request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", "")
+        trusted = settings.ROLLBOOK_TRUSTED_PROXIES
+        said = request.META.pop("HTTP_X_FORWARDED_PROTO", "")
+        if came_by_https(peer, forwarded, said, trusted):
+            request.META["HTTP_X_FORWARDED_PROTO"] = "https"  # what SECURE_PROXY_SSL_HEADER looks for
+        request.META["REMOTE_ADDR"] = client_address(peer, forwarded, trusted)
         door = DOORS.get(request.path.split("/", 2)[1], "page")
         began = time.perf_counter()
         response = self.get_response(request)

@@ -86,7 +86,7 @@ ROLLBOOK_POLICY = env.str("ROLLBOOK_POLICY", "default")
 ROLLBOOK_REGION = env.str(
     "ROLLBOOK_REGION", ""
 )  # country where this deployment keeps data; "" = nobody has said
-# How many proxies stand in front, or their addresses; "" = none, and X-Forwarded-For is not read.
+# How many proxies stand in front, or their addresses; "" = none, and X-Forwarded-For and -Proto are not read.
 ROLLBOOK_TRUSTED_PROXIES = trusted_proxies(env.str("ROLLBOOK_TRUSTED_PROXIES", ""))
 # `rollbook serve` sets this for its workers; migrations, the command line and the worker stay the owner.
 ROLLBOOK_WEB_ROLE = env.str("ROLLBOOK_WEB_ROLE", "")
@@ -159,6 +159,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_AGE = None  # goes with the browser, as the session does
 CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = ROLLBOOK_BASE_URL.startswith("https://")
+# Set by the middleware Boundary alone: what a client writes there is taken away first.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"

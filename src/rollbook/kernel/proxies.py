@@ -1,7 +1,7 @@
 """Whose request it is where proxies stand in front: the address that the nearest trusted proxy says, and no other.
 
-A header is what its sender writes. So `X-Forwarded-For` is read only where ROLLBOOK_TRUSTED_PROXIES says which
-proxies there are, and only as far back as those wrote it themselves.
+A header is what its sender writes. So `X-Forwarded-For` and `X-Forwarded-Proto` are read only where
+ROLLBOOK_TRUSTED_PROXIES says which proxies there are, and only as far back as those wrote them themselves.
 """
 
 from __future__ import annotations
@@ -47,6 +47,19 @@ def client_address(peer: str, forwarded: str, trusted: Trusted) -> str:
         if not any(found in network for network in trusted):
             break
     return client
+
+
+def came_by_https(peer: str, forwarded: str, said: str, trusted: Trusted) -> bool:
+    """Whether the browser's own line is encrypted, as the nearest trusted proxy says. said: X-Forwarded-Proto.
+
+    Where no proxy is trusted, or the request did not come through one, nobody is believed.
+    """
+    if isinstance(trusted, int):
+        through = bool(trusted) and len([part for part in forwarded.split(",") if part.strip()]) >= trusted
+    else:
+        found = _address(peer)
+        through = found is not None and any(found in network for network in trusted)
+    return through and said.rpartition(",")[2].strip().lower() == "https"
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:

@@ -41,7 +41,12 @@ def main() -> None:
     try:
         if not wants_help:
             import django
+            from django.conf import settings
 
+            try:
+                settings.INSTALLED_APPS  # noqa: B018  # reads the environment
+            except ValueError as error:
+                sys.exit(f"A setting cannot be used: {error}")
             django.setup()
             from django.db import DatabaseError
 
