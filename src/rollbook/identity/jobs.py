@@ -10,3 +10,9 @@ from rollbook.kernel.jobs import job
 def send_link(tenant_id: int, *, key_id: int) -> None:
     """Send a one-time link and code to a guardian."""
     actions.send_link(tenant_id, key_id)
+
+
+@job("identity.tell_device")
+def tell_device(tenant_id: int, *, device_id: int) -> None:
+    """Mail the holder of a staff account that a new device signed in to it."""
+    actions.tell_device(device_id)

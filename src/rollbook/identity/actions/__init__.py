@@ -30,6 +30,7 @@ from rollbook.identity.actions.factors import remove_passkey as remove_passkey
 from rollbook.identity.actions.factors import renew_codes as renew_codes
 from rollbook.identity.actions.factors import set_grace as set_grace
 from rollbook.identity.actions.factors import sign_in_passkey as sign_in_passkey
+from rollbook.identity.actions.factors import tell_device as tell_device
 from rollbook.identity.actions.factors import use_code as use_code
 from rollbook.identity.actions.idp import key_for as key_for
 from rollbook.identity.actions.idp import refused_idp as refused_idp

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core import signing
+from django.core.mail import send_mail
 from django.db import transaction
 from webauthn import (
     generate_authentication_options,
@@ -29,15 +30,24 @@ from webauthn.helpers.structs import (
 )
 
 from rollbook.identity import rules
+from rollbook.identity.actions.links import channels
 from rollbook.identity.actions.sessions import SessionStore, begin, digest, end_sign_ins
 from rollbook.identity.actions.tries import TooMany, Tries
 from rollbook.identity.models import Account, KnownDevice, Passkey, RecoveryCode, Session
 from rollbook.identity.queries import Who, passkeys_of, places_of, who_is
 from rollbook.kernel import clock, limits
 from rollbook.kernel.errors import Invalid, NotFound
+from rollbook.kernel.jobs import enqueue
 from rollbook.policy import Actor, audit, unguarded
 
 SALT = "rollbook.passkey"
+NEW_DEVICE = """\
+{browser}, on {at}: your account was signed in to on a device that it was not used on before.
+
+Was that you? Then do nothing.
+
+Was it not you? Open {site}/me, press “Sign out everywhere” and change your password. Then tell your administrator.
+"""
 FITS_NOT = "That passkey does not open anything here."
 
 
@@ -275,20 +285,45 @@ def forget_factors(account: Account, by: Actor | None) -> None:
 
 
 def notice_device(who: Who, device: str, browser: str) -> bool:
-    """Remember the device; True (and in the audit) when the account was never used on it, but was on another."""
+    """Remember the device; True (and in the audit, and a mail) when the account was never used on it, but was on
+    another."""
     if not device:
         return False
     with unguarded("a new device of an account is noticed"), transaction.atomic():
         known = KnownDevice.objects.filter(account_id=who.account_id)
         others = known.exists()
-        _, new = KnownDevice.objects.get_or_create(
+        row, new = KnownDevice.objects.get_or_create(
             account_id=who.account_id,
             digest=digest(device),
             defaults={"browser": browser, "first_at": clock.now()},
         )
         if new and others:
             _everywhere(who.account_id, who.actor, "identity.new_device", who.name, browser=browser)
+            enqueue("identity.tell_device", who.tenant.id, device_id=row.id)
     return new and others
+
+
+def tell_device(device_id: int) -> None:
+    """Mail the holder of an account that a new device signed in to it; run by the worker, safe to run twice.
+
+    It says the browser and when, for they must know whether it was they; no name, no school and no link that signs in.
+    """
+    if "mail" not in channels():
+        return
+    with unguarded("the holder of an account is told of a new device"):
+        open_ = KnownDevice.objects.filter(id=device_id, told_at=None, account__closed_at=None)
+        found = open_.select_related("account").first()
+        if found is None:
+            return
+        send_mail(
+            "A new device signed in to your Rollbook account",
+            NEW_DEVICE.format(
+                browser=found.browser or "A browser", at=f"{found.first_at:%-d %B %Y at %H:%M} UTC",
+                site=settings.ROLLBOOK_BASE_URL or "http://127.0.0.1:8000",
+            ),
+            settings.DEFAULT_FROM_EMAIL or None, [found.account.email],
+        )  # fmt: skip
+        KnownDevice.objects.filter(id=device_id).update(told_at=clock.now())
 
 
 def _everywhere(account_id: int, by: Actor | None, verb: str, name: str, **details: Any) -> None:

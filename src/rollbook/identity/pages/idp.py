@@ -95,7 +95,7 @@ def back(request: Any, slug: str) -> HttpResponse:
     else:
         if who.kind == "staff":
             actions.notice_device(who, new_device_of(request), request.session.browser)
-        response = number_device(request, HttpResponseRedirect(kept["next"]))
+        response = number_device(request, HttpResponseRedirect(kept["next"]), came_back=True)
     response.delete_cookie(COOKIE, path=f"/sign-in/with/{slug}", samesite="Lax")
     return response
 

@@ -122,9 +122,10 @@ def new_device_of(request: Any) -> str:
     return str(request.device_number)
 
 
-def number_device(request: Any, answer: HttpResponse) -> HttpResponse:
-    """Give the device a number when something was sent from it, unless it has one. Who only looks gets none."""
-    if request.method == "POST" and not device_of(request):
+def number_device(request: Any, answer: HttpResponse, came_back: bool = False) -> HttpResponse:
+    """Give the device a number when something was sent from it, or when it `came_back` from the school's own sign-in,
+    unless it has one. Who only looks gets none."""
+    if (came_back or request.method == "POST") and not device_of(request):
         answer.set_cookie(
             DEVICE, new_device_of(request), max_age=400 * 86400, secure=settings.SESSION_COOKIE_SECURE, httponly=True,
             samesite="Lax",
