@@ -15,6 +15,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
+from defusedxml import ElementTree  # type: ignore[import-untyped]  # it has no types
+from defusedxml.common import DefusedXmlException  # type: ignore[import-untyped]  # likewise
 
 from rollbook.kernel import clock
 
@@ -47,6 +49,19 @@ def key_files(key: str, certificate: str) -> tuple[str, str]:
         (folder / name).touch(0o600)
         (folder / name).write_text(text, encoding="ascii")
     return str(folder / "key.pem"), str(folder / "certificate.pem")
+
+
+def read_metadata(text: str) -> Any:
+    """Somebody's metadata as pysaml2 reads it: one entity with a name. None for anything else."""
+    from saml2 import SAMLError
+    from saml2.md import entity_descriptor_from_string
+
+    try:
+        ElementTree.fromstring(text.encode(), forbid_dtd=True)
+        found = entity_descriptor_from_string(text)
+    except (ValueError, SyntaxError, SAMLError, DefusedXmlException):
+        return None
+    return found if found is not None and found.entity_id else None
 
 
 def certificates_in(descriptor: Any) -> list[str]:

@@ -14,7 +14,7 @@ const base = {
   issuer, cert, key, getPostURL: (audience, dom, req, done) => done(null, said.back), audience: said.entity,
   destination: said.back, recipient: said.back, lifetimeInSeconds: 300,
   getUserFromRequest: (req) => people(req.query.as ?? "ben"),
-  getCredentials: (issuer, sessions, name, done) => done(null, { cert: said.sp }),
+  signingCert: said.sp,
 };
 const sso = samlp.auth({ ...base });
 const both = samlp.auth({ ...base, signResponse: true });

@@ -51,7 +51,8 @@ def identity_provider(
 
     from rollbook.identity import set_idp, stop_idp
 
-    found, where = find_tenant(slug), {"match": match, "claim": claim, "trusts_mfa": trust_mfa}
+    found = find_tenant(slug)
+    where: dict[str, Any] = {"match": match, "claim": claim, "trusts_mfa": trust_mfa}
     if stop:
         stop_idp(found, None)
         show(as_json, {"tenant": slug, "stopped": True}, "Nobody signs in by it any more.")

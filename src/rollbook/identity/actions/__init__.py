@@ -38,6 +38,7 @@ from rollbook.identity.actions.idp import set_idp as set_idp
 from rollbook.identity.actions.idp import sign_in_by_idp as sign_in_by_idp
 from rollbook.identity.actions.idp import stop_idp as stop_idp
 from rollbook.identity.actions.idp import take_answer as take_answer
+from rollbook.identity.actions.idp import try_idp as try_idp
 from rollbook.identity.actions.links import ask_for_link as ask_for_link
 from rollbook.identity.actions.links import channels as channels
 from rollbook.identity.actions.links import link_of as link_of

@@ -42,8 +42,13 @@ def set_idp(
 ) -> None:  # fmt: skip
     """Let a school's people sign in by its own identity provider. Raises Invalid that names the part.
 
-    details: for SAML, of the provider's metadata (`connectors.saml.details_of`). An empty secret keeps the one there is.
+    details: for SAML, of the provider's metadata (`connectors.saml.details_of`). Without a secret or metadata, those
+    that are there stay.
     """
+    with unguarded("it is looked up which provider a school signs in by", tenant=tenant.id):
+        before = SchoolIdp.objects.filter(tenant=tenant).first()
+    if protocol == "saml" and not details and before is not None and before.protocol == "saml":
+        issuer, details = before.issuer, before.details
     details = dict(details or {})
     if protocol not in PROTOCOLS:
         raise Invalid(
@@ -64,11 +69,10 @@ def set_idp(
     if not name.strip():
         raise Invalid("The name is missing.", "It is what people know the sign-in as.", "name")
     with transaction.atomic(), unguarded("it is said which provider a school signs in by", tenant=tenant.id):
-        before = SchoolIdp.objects.filter(tenant=tenant).first()
         sealed = seal(PURPOSE, client_secret.encode()) if client_secret else ""
         if protocol == "oidc":
-            same = before is not None and (before.issuer, before.client_id) == (issuer.rstrip("/"), client_id)
-            sealed = sealed or (before.sealed_secret if same else "")
+            if not sealed and before and (before.issuer, before.client_id) == (issuer.rstrip("/"), client_id):
+                sealed = before.sealed_secret
             for field, held in (("client_id", client_id), ("client_secret", sealed)):
                 if not held:
                     raise Invalid(
@@ -144,6 +148,21 @@ def sign_in_by_idp(session: SessionStore, idp: Idp, claims: Mapping[str, Any], a
         who.tenant.id, who.actor, "identity.signed_in", "account", who.account_id, who.name,
         browser=session.browser, by="idp",
     )  # fmt: skip
+    return who
+
+
+def try_idp(idp: Idp, claims: Mapping[str, Any], by: Actor) -> Who | None:
+    """Whom the checked claims name, for an administrator who tries the provider: nobody is signed in by it."""
+    who = named_by(idp, claims)
+    audit(
+        idp.tenant.id,
+        by,
+        "identity.idp_tried",
+        "tenant",
+        idp.tenant.id,
+        idp.tenant.name,
+        known=who is not None,
+    )
     return who
 
 

@@ -18,14 +18,13 @@ from xml.etree.ElementTree import Element, ParseError
 from xml.sax.saxutils import quoteattr
 
 from cryptography import x509
-from defusedxml import ElementTree
-from defusedxml.common import DefusedXmlException
+from defusedxml import ElementTree  # type: ignore[import-untyped]  # it has no types
+from defusedxml.common import DefusedXmlException  # type: ignore[import-untyped]  # likewise
 from django.utils.dateparse import parse_datetime
 from saml2 import BINDING_HTTP_POST, BINDING_HTTP_REDIRECT, SAMLError
 from saml2.cache import Cache
 from saml2.client import Saml2Client
 from saml2.config import SPConfig
-from saml2.md import entity_descriptor_from_string
 from saml2.metadata import entity_descriptor
 from saml2.saml import NAMEID_FORMAT_EMAILADDRESS, NAMEID_FORMAT_TRANSIENT, SCM_BEARER
 
@@ -34,7 +33,7 @@ from rollbook.identity.connectors import Refused
 from rollbook.identity.queries.idp import Idp
 from rollbook.kernel import clock
 from rollbook.kernel.errors import Invalid
-from rollbook.kernel.saml import RSA_SHA256, certificates_in, key_descriptors, key_files
+from rollbook.kernel.saml import RSA_SHA256, certificates_in, key_descriptors, key_files, read_metadata
 
 LARGEST = 200_000  # bytes of an answer; a real one has some ten thousand
 SKEW = timedelta(seconds=60)  # that the provider's clock may be off
@@ -78,12 +77,8 @@ class _Nothing(Cache):  # type: ignore[misc]  # pysaml2 has no types
 
 def details_of(text: str) -> tuple[str, dict[str, Any]]:
     """(entity id, details) from a provider's own metadata. Raises Invalid."""
-    try:
-        ElementTree.fromstring(text.encode(), forbid_dtd=True)
-        found = entity_descriptor_from_string(text)
-    except (ValueError, SyntaxError, SAMLError, DefusedXmlException):
-        found = None
-    if found is None or not found.entity_id or not found.idpsso_descriptor:
+    found = read_metadata(text)
+    if found is None or not found.idpsso_descriptor:
         raise Invalid(
             "This is not the metadata of a sign-in.",
             "Your provider gives it, as an XML file with one EntityDescriptor that has an IDPSSODescriptor.",
@@ -143,7 +138,7 @@ def finish(idp: Idp, back: str, kept: dict[str, str], said: dict[str, str]) -> d
             base64.b64encode(xml).decode(), BINDING_HTTP_POST, outstanding={kept["id"]: "/"}
         )
     except Exception as error:  # pysaml2 raises errors of many kinds, some of Python's own
-        code, says = _why(type(error).__name__)
+        code, says = _why(error)
         raise Refused(code, says) from None
     if found is None or found.assertion is None or found.assertion.signature is None:
         raise Refused("signature", "The answer is not signed by your school’s sign-in.")
@@ -153,13 +148,18 @@ def finish(idp: Idp, back: str, kept: dict[str, str], said: dict[str, str]) -> d
     return _claims(found.assertion)
 
 
-def _why(error: str) -> tuple[str, str]:
-    if error.startswith("Status"):
+def _why(error: Exception) -> tuple[str, str]:
+    name, text = type(error).__name__, str(error)
+    if name.startswith("Status"):
         return "status", "Your school’s sign-in said no."
-    if error in ("ResponseLifetimeExceed", "ToEarly"):
+    if name in ("ResponseLifetimeExceed", "ToEarly"):
         return "time", "The answer has ended, or a clock is wrong."
-    if error == "UnsolicitedResponse":
+    if name == "UnsolicitedResponse":
         return "state", "The answer belongs to another sign-in."
+    if "AudienceRestriction" in text:
+        return "audience", "The answer was made for another."
+    if "recipient" in text:
+        return "destination", "The answer was meant for another address."
     return "signature", "The answer is not signed by your school’s sign-in."
 
 

@@ -58,8 +58,8 @@ def go(request: Any, slug: str) -> HttpResponse:
         return _refused(request, idp, refused)
     response = HttpResponseRedirect(url)
     response.set_signed_cookie(
-        COOKIE, json.dumps({**kept, "next": safe_next(request)}), salt=slug, max_age=LIVES, httponly=True,
-        samesite="Lax", secure=settings.SESSION_COOKIE_SECURE, path=f"/sign-in/with/{slug}",
+        COOKIE, json.dumps({**kept, "next": safe_next(request), "try": _tries(request, idp)}), salt=slug,
+        max_age=LIVES, httponly=True, samesite="Lax", secure=settings.SESSION_COOKIE_SECURE, path=f"/sign-in/with/{slug}",
     )  # fmt: skip
     return response
 
@@ -84,6 +84,8 @@ def back(request: Any, slug: str) -> HttpResponse:
         claims = _connector(idp).finish(idp, back_to(request, slug), kept, sent.dict())
     except Refused as refused:
         return _refused(request, idp, refused)
+    if kept.get("try"):
+        return _tried(request, idp, claims)
     who = actions.sign_in_by_idp(request.session, idp, claims, agent_of(request))
     response: HttpResponse
     if who is None:
@@ -97,6 +99,25 @@ def back(request: Any, slug: str) -> HttpResponse:
             actions.notice_device(who, new_device_of(request), request.session.browser)
         response = number_device(request, HttpResponseRedirect(kept["next"]), came_back=True)
     response.delete_cookie(COOKIE, path=f"/sign-in/with/{slug}", samesite="Lax")
+    return response
+
+
+def _tries(request: Any, idp: Idp) -> bool:
+    """Whether this is the school's administrator who tries the provider, and is not to be signed in by it."""
+    who = request.who
+    mine = who is not None and who.role == "administrator" and who.tenant.id == idp.tenant.id
+    return mine and "try" in request.GET
+
+
+def _tried(request: Any, idp: Idp, claims: dict[str, Any]) -> HttpResponse:
+    if not request.who or request.who.role != "administrator" or request.who.tenant.id != idp.tenant.id:
+        raise NotFound("You are no longer signed in as the administrator.")
+    found = actions.try_idp(idp, claims, request.who.actor)
+    looked = dict.fromkeys(("email", idp.claim))
+    said = {"idp": idp, "found": found, "said": [(name, str(claims.get(name) or "")[:200]) for name in looked],
+            "two": "mfa" in (claims.get("amr") or [])}  # fmt: skip
+    response = render(request, "identity/idp_tried.html", said)
+    response.delete_cookie(COOKIE, path=f"/sign-in/with/{idp.tenant.slug}", samesite="Lax")
     return response
 
 

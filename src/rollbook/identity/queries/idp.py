@@ -49,6 +49,14 @@ def idp_of(slug: str) -> Idp:
     )  # fmt: skip
 
 
+def idp_set(tenant: Tenant) -> Idp | None:
+    """The tenant's own identity provider, if it has one."""
+    try:
+        return idp_of(tenant.slug)
+    except NotFound:
+        return None
+
+
 FEW = 8  # more would be a list of customers: then a school links to its own address
 
 

@@ -17,7 +17,6 @@ from xml.sax.saxutils import quoteattr
 
 from saml2 import BINDING_HTTP_POST, BINDING_HTTP_REDIRECT, SAMLError, samlp
 from saml2.config import IdPConfig
-from saml2.md import entity_descriptor_from_string
 from saml2.metadata import entity_descriptor
 from saml2.saml import (
     NAMEID_FORMAT_EMAILADDRESS,
@@ -30,7 +29,7 @@ from saml2.time_util import str_to_time
 
 from rollbook.kernel import clock
 from rollbook.kernel.errors import Invalid
-from rollbook.kernel.saml import RSA_SHA256, certificates_in, key_descriptors, key_files
+from rollbook.kernel.saml import RSA_SHA256, certificates_in, key_descriptors, key_files, read_metadata
 from rollbook.sharing.actions import keys
 from rollbook.sharing.queries.sign_on import Relying, Seen
 
@@ -198,16 +197,19 @@ def metadata(site: str, school: str) -> str:
 
 def details_of(text: str) -> tuple[tuple[str, ...], dict[str, Any]]:
     """(addresses for answers, details) from an app's own metadata. Raises Invalid."""
-    found = entity_descriptor_from_string(text)
-    if found is None or not found.entity_id or not found.spsso_descriptor:
+    found = read_metadata(text)
+    if found is None or not found.spsso_descriptor:
         raise Invalid(
             "This is not the metadata of an app.",
             "Its maker gives it, as an XML file with an SPSSODescriptor.",
+            "metadata",
         )
     sp = found.spsso_descriptor[0]
     acs = [str(a.location) for a in sp.assertion_consumer_service if a.binding == BINDING_HTTP_POST]
     if not acs:
-        raise Invalid("The app takes no answers by POST.", "Ask its maker for metadata with that binding.")
+        raise Invalid(
+            "The app takes no answers by POST.", "Ask its maker for metadata with that binding.", "metadata"
+        )
     signs = sp.authn_requests_signed in ("true", "1")
     return tuple(acs), {
         "entity_id": str(found.entity_id),
