@@ -51,7 +51,12 @@ def plant(model: Any, person: int, needles: list[str], secrets: list[str]) -> No
         for row in model.objects.filter(**{column: person}):
             for f in model._meta.concrete_fields:
                 word = word_of(f)
-                if not (word and word.category) or f.unique or f.attname in ("role", "sourced_id"):
+                if (
+                    not (word and word.category)
+                    or f.unique
+                    or f.generated
+                    or f.attname in ("role", "sourced_id")
+                ):
                     continue
                 if f.get_internal_type() == "TextField":
                     needle = f"needle-{model._meta.db_table}-{f.column}"

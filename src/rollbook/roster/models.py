@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import models
+from django.db.models.functions import Substr
 
 from rollbook.kernel.models import IdField
 from rollbook.policy import BOOKKEEPING, LINK, ORGANISATION, Guarded, Open, not_personal, personal
@@ -153,6 +154,13 @@ class Person(RosterRow):
     sourced_id = personal(models.TextField(), "identity.code")
     given_name = personal(text(), "identity.name")
     family_name = personal(text(), "identity.name")
+    # Made by the database. A column by itself, so that who is granted the initial is not granted the name.
+    family_initial = personal(
+        models.GeneratedField(
+            expression=Substr("family_name", 1, 1), output_field=models.TextField(), db_persist=True
+        ),
+        "identity.name",
+    )
     middle_name = personal(text(), "identity.name")
     preferred_first_name = personal(text(), "identity.preferred")
     preferred_middle_name = personal(text(), "identity.preferred")

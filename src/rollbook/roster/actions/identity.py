@@ -103,8 +103,12 @@ class Change:
         audit(self.tenant.id, by, verb, "person", person, name, **details)
 
 
+def _kept(field: Any) -> bool:
+    return field.attname != "image" and not field.generated
+
+
 def _image(row: Any) -> dict[str, Any]:
-    values = {f.attname: getattr(row, f.attname) for f in row._meta.concrete_fields if f.attname != "image"}
+    values = {f.attname: getattr(row, f.attname) for f in row._meta.concrete_fields if _kept(f)}
     return dict(json.loads(json.dumps(values, cls=DjangoJSONEncoder)))
 
 

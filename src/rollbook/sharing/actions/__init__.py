@@ -23,7 +23,7 @@ from rollbook.roster import Tenant
 from rollbook.sharing.actions.duties import look_again
 from rollbook.sharing.actions.renewal import digest, old_secret_until
 from rollbook.sharing.actions.webhooks import tell
-from rollbook.sharing.models import Agreement, App, FieldRequest, SharingRule, Token
+from rollbook.sharing.models import Addition, Agreement, App, FieldRequest, SharingRule, Token
 from rollbook.sharing.queries.grants import Withheld, grant_for, may, shareable
 from rollbook.sharing.rules import FIELDS, SCIM_SCOPE, STRUCTURAL, STRUCTURAL_REASON, parse_rule
 
@@ -175,6 +175,18 @@ def share(app: App, rule: Any, *, by: Actor | None = None) -> SharingRule:
     A rule needs an agreement to stand on: without one nothing is shared, so none can be made.
     """
     with transaction.atomic(), unguarded("an administrator shares with an app", tenant=app.tenant_id):
+        if App.objects.filter(id=app.id, in_library=True).exists():
+            raise Invalid(
+                f"{app.name} is in the library, so its rule follows from what teachers add.",
+                "Take it out of the library first; then it can have a rule of your own.",
+                "in_library",
+            )
+        return put_in_force(app, rule, by)
+
+
+def put_in_force(app: App, rule: Any, by: Actor | None) -> SharingRule:
+    """What `share` does once it may; for the library too."""
+    with transaction.atomic(), unguarded("a rule is put in force", tenant=app.tenant_id):
         agreement = Agreement.objects.filter(app=app, ended_at=None).order_by("-id").first()
         if agreement is None:
             raise Invalid(
@@ -224,6 +236,10 @@ def stop(app: App, *, by: Actor | None = None, because: str = "") -> None:
     with transaction.atomic(), unguarded("an administrator stops sharing", tenant=app.tenant_id):
         moment = clock.now()
         App.objects.filter(id=app.id, stopped_at=None).update(stopped_at=moment)
+        App.objects.filter(id=app.id).update(in_library=False)
+        Addition.objects.filter(app=app, ended_at=None).update(
+            ended_at=moment, ended_by=by.name if by else "the command line", ended_by_id=by.id if by else 0
+        )
         SharingRule.objects.filter(app=app, ended_at=None).update(ended_at=moment)
         Token.objects.filter(app=app).delete()
         audit(app.tenant_id, by, "sharing.stopped", "app", app.id, app.name, because=because)

@@ -17,6 +17,8 @@ from rollbook.sharing.models.feed import Feed as Feed
 from rollbook.sharing.models.feed import Seen as Seen
 from rollbook.sharing.models.feed import Step as Step
 from rollbook.sharing.models.feed import Webhook as Webhook
+from rollbook.sharing.models.library import Addition as Addition
+from rollbook.sharing.models.library import Library as Library
 from rollbook.sharing.models.scim import ScimGroup as ScimGroup
 from rollbook.sharing.models.scim import ScimUser as ScimUser
 from rollbook.sharing.models.sign_on import AppKey as AppKey

@@ -32,6 +32,8 @@ class App(Guarded):
     secret_hash = personal(models.CharField(max_length=256), "account.secret")
     # Hex; makes the pairwise ids that only this app knows.
     id_key = personal(models.CharField(max_length=64), "account.secret")
+    # Teachers may add it to their classes; then its rule follows from what they added, and from nothing else.
+    in_library = not_personal(models.BooleanField(default=False), BOOKKEEPING)
     created_at = not_personal(models.DateTimeField(), BOOKKEEPING)
     stopped_at = not_personal(models.DateTimeField(null=True), BOOKKEEPING)
 

@@ -4,6 +4,7 @@ from django.urls import path
 
 from rollbook.sharing.pages.deciding import agreement, new, request_answer, secret, stop_sharing
 from rollbook.sharing.pages.directories import directories_list, directory_page, directory_plan, new_directory
+from rollbook.sharing.pages.library import add, away, library, stop_one
 from rollbook.sharing.pages.portal import books, family, mine, seen
 from rollbook.sharing.pages.ruling import history, rule, rule_preview
 from rollbook.sharing.pages.seeing import app_page, apps_list, try_it
@@ -14,6 +15,9 @@ urlpatterns = [
     path("books/seen", seen, name="books_seen"),
     path("family", family, name="family"),
     path("my-apps", mine, name="my_apps"),
+    path("my-apps/library/<slug:slug>", add, name="library_add"),
+    path("my-apps/library/<slug:slug>/away", away, name="library_away"),
+    path("library", library, name="library"),
     path("directories", directories_list, name="directories"),
     path("directories/new", new_directory, name="directory_new"),
     path("directories/<slug:slug>", directory_page, name="directory"),
@@ -28,6 +32,7 @@ urlpatterns = [
     path("apps/<slug:slug>/agreement", agreement, name="app_agreement"),
     path("apps/<slug:slug>/secret", secret, name="app_secret"),
     path("apps/<slug:slug>/events", events, name="app_events"),
+    path("apps/<slug:slug>/library", stop_one, name="app_library"),
     path("apps/<slug:slug>/stop", stop_sharing, name="app_stop"),
     path("apps/<slug:slug>/requests/<str:number>", request_answer, name="app_request"),
 ]

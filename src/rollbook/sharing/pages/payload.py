@@ -32,7 +32,7 @@ def made_up(grant: Grant, base: str) -> str:
 
 
 def _example(collection: str, column: Column, grant: Grant) -> Any:
-    found = FIELDS.get(f"{collection}.{column.name}")
+    found = FIELDS.get(column.field or f"{collection}.{column.name}")
     if found is None:
         orgs = audience(grant, "org").active
         return {"ref": orgs[0] if orgs else None, "flag": "true"}.get(

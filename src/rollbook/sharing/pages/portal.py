@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET
 from rollbook.identity import face, signed_in
 from rollbook.policy import disclose
 from rollbook.roster import children_of
+from rollbook.sharing.queries import library
 from rollbook.sharing.queries import portal as queries
 from rollbook.sharing.queries.duties import deletions
 
@@ -34,7 +35,9 @@ def _pupil(request: Any, door: str) -> dict[str, Any]:
     found, columns, people = queries.pupils(access, [who.actor.person])
     disclose(access, door, columns, people)
     every = queries.books(who.tenant.id, who.actor.person)
+    opened = {book.slug for book in every}
     return {
+        "others": [a for a in queries.watchers(who.tenant.id, who.actor.person) if a.slug not in opened],
         "child": found[0] if found else None, "name": who.name, "face": f"{face(who.account_id)}-duotone",
         "books": every[: queries.FIRST], "more": every[queries.FIRST :], "school": who.tenant.name,
     }  # fmt: skip
@@ -50,7 +53,7 @@ def family(request: Any) -> HttpResponse:
     found, columns, people = queries.pupils(access, ids)
     disclose(access, "page:family", columns, people)
     children = [
-        (child, queries.books(tenant.id, child.id), deletions(tenant.id, [child.id])) for child in found
+        (child, queries.watchers(tenant.id, child.id), deletions(tenant.id, [child.id])) for child in found
     ]
     return render(
         request, "sharing/family.html", {"children": children, "guardian": request.who, "tenant": tenant}
@@ -61,6 +64,13 @@ def family(request: Any) -> HttpResponse:
 @signed_in()
 def mine(request: Any) -> HttpResponse:
     """The apps of a member of staff who is in the roster."""
-    person = request.who.actor.person
-    found = queries.books(request.who.tenant.id, person) if person else []
-    return render(request, "sharing/my_apps.html", {"books": found, "linked": person is not None})
+    person, tenant, access = request.who.actor.person, request.who.tenant.id, request.access()
+    classes = library.classes_of_mine(access)
+    added, offers = library.added_here(access, classes), library.offers(tenant) if classes else []
+    just = (request.GET.get("app", ""), request.GET.get("class", ""))
+    context = {
+        "books": queries.books(tenant, person) if person else [], "linked": person is not None,
+        "added": added, "offers": offers, "done": request.GET.get("done", ""),
+        "just": next((a for a in added if (a.slug, str(a.klass)) == just), None),
+    }  # fmt: skip
+    return render(request, "sharing/my_apps.html", context)

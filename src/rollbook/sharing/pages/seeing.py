@@ -28,6 +28,7 @@ from rollbook.sharing.queries.facts import (
     in_words,
     read_rule,
 )
+from rollbook.sharing.queries.library import additions_of
 
 SHOWN_COLUMNS = "roster_person.family_name,roster_person.given_name,roster_person.grades"
 DONE = {
@@ -36,6 +37,7 @@ DONE = {
     "agreed": "The agreement is recorded.",
     "given": "The detail is shared. The app’s next request gets it.",
     "secret_ended": "The old secret has ended. The app signs in again with the new one.",
+    "taken_away": "Taken away. The app’s next request gets nothing of that class.",
     "refused": "Refused. Nothing has changed, and the app sees that you said no.",
 }
 
@@ -101,6 +103,7 @@ def app_page(request: Any, slug: str) -> HttpResponse:
         "may_write": request.who.role == "administrator",
         "has_secret": has_secret(app),
         "duties": duties_of(access, app),
+        "additions": additions_of(access, app) if app.in_library else [],
         "said": DONE.get(request.GET.get("done", "")),
     }
     return render(request, "sharing/app.html", context)

@@ -13,7 +13,7 @@ from rollbook.kernel.errors import NotFound
 from rollbook.policy import Access, Restriction, raw, unguarded
 from rollbook.sharing.models import Agreement, App, FieldRequest, SharingRule
 from rollbook.sharing.queries.facts import agreement_of, locked_because, purpose_of, role_word
-from rollbook.sharing.queries.grants import Grant, category_of, may
+from rollbook.sharing.queries.grants import Grant, category_of, may, shareable
 from rollbook.sharing.queries.reach import reaches, values
 from rollbook.sharing.rules import FIELDS, GROUPS, LISTS, STRUCTURAL_REASON, Field, People
 
@@ -140,10 +140,11 @@ def field_choices(
     given = {item["field"]: item["reason"] for item in fields} if fields != "all" else {}
     asked = dict(access.select(FieldRequest).filter(app_id=app.id, answer="").values_list("field", "reason"))
     title = str(bundle.purposes[purpose]["title"])
+    whole = shareable(bundle, purpose) if fields == "all" else set()
     found: dict[str, list[FieldChoice]] = {group: [] for group in GROUPS}
     for name, field in FIELDS.items():
         allowed = may(bundle, purpose, name)
-        ticked = field.structural or name in given or (fields == "all" and allowed == "may")
+        ticked = field.structural or name in given or name in whole
         reason = reasons.get(name) or given.get(name) or (title if fields == "all" and ticked else "")
         found[field.group].append(
             FieldChoice(

@@ -21,8 +21,18 @@ from rollbook.policy import Access, Bundle, Disclosure, unguarded
 from rollbook.roster import Tenant, explains_authority
 from rollbook.sharing.models import Agreement, App, FieldRequest, SharingRule
 from rollbook.sharing.queries.audience import audience
-from rollbook.sharing.queries.grants import Grant, Withheld, category_of, grant_for, may
-from rollbook.sharing.rules import FIELDS, GROUPS, SENSITIVE, STRUCTURAL, Field, People, Rule, parse_rule
+from rollbook.sharing.queries.grants import Grant, Withheld, category_of, grant_for, may, shareable
+from rollbook.sharing.rules import (
+    FIELDS,
+    GROUPS,
+    SENSITIVE,
+    STRUCTURAL,
+    Field,
+    People,
+    Rule,
+    covered,
+    parse_rule,
+)
 
 RECENT = timedelta(days=30)
 SOON = timedelta(days=60)
@@ -341,7 +351,9 @@ class Facts:
         """Titles of what the school holds and this app cannot see."""
         got = {d.field.name for d in self.shared}
         titles = [
-            f.title for f in FIELDS.values() if self.held.get(f.name) and f.name not in got and not f.sent
+            f.title
+            for n, f in FIELDS.items()
+            if self.held.get(n) and n not in got and not f.sent and not covered(n, got)
         ]
         return titles + [title for title, category in NEVER_FIELDS if self.held.get(category)]
 
@@ -369,11 +381,13 @@ def facts_of(access: Access, tenant: Tenant, app: App) -> Facts:
     shared = grant.fields if grant else frozenset()
     wanted = set(named.fields) | set(STRUCTURAL if rule else ())
     if named.all_fields:
-        wanted = {name for name in FIELDS if may(access.bundle, purpose, name) == "may"}
+        wanted = shareable(access.bundle, purpose)
     asked = {r.field: r for r in requests}
     young = rule is not None and rule.made_at > clock.now() - RECENT
     details = []
     for name, found in FIELDS.items():
+        if covered(name, shared):
+            continue
         allowed = may(access.bundle, purpose, name)
         why = named.fields.get(name) or (
             str(access.bundle.purposes[purpose]["title"]) if named.all_fields else ""

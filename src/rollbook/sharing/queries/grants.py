@@ -18,7 +18,16 @@ from rollbook.kernel.errors import Invalid, NotFound
 from rollbook.policy import Access, Actor, Bundle, bundle_for, raw, unguarded, word_of
 from rollbook.sharing.models import App
 from rollbook.sharing.queries.reach import own_work, reaches, values
-from rollbook.sharing.rules import FIELDS, RESULTS, STRUCTURAL, People, Rule, parse_rule
+from rollbook.sharing.rules import (
+    FIELDS,
+    RESULTS,
+    STANDS_IN,
+    STRUCTURAL,
+    People,
+    Rule,
+    parse_rule,
+    together,
+)
 
 
 class Withheld(Exception):
@@ -256,8 +265,9 @@ def may(bundle: Bundle, purpose: str, name: str) -> str:
 
 
 def shareable(bundle: Bundle, purpose: str) -> set[str]:
-    """The fields that "all" stands for: those an app may get without being named one by one."""
-    return {name for name in FIELDS if may(bundle, purpose, name) == "may"}
+    """The fields that "all" stands for: those an app may get without being named one by one. What stands in for a
+    field is not among them, for the field itself is."""
+    return {name for name in FIELDS if name not in STANDS_IN.values() and may(bundle, purpose, name) == "may"}
 
 
 def _earlier(app_id: int, since: datetime) -> tuple[People, ...]:
@@ -267,7 +277,8 @@ def _earlier(app_id: int, since: datetime) -> tuple[People, ...]:
             [app_id, since],
         )
         found = [row[0] for row in cursor.fetchall()]
-    return tuple(dict.fromkeys(parse_rule({"people": _json(p), "fields": "all"}).people for p in found))
+    # A library's app has a rule for each class that was added: as one, they cost one question.
+    return tuple(together(parse_rule({"people": _json(p), "fields": "all"}).people for p in found))
 
 
 def _json(value: Any) -> Any:

@@ -9,9 +9,10 @@ from django.apps import apps
 
 from rollbook.policy import Access, unguarded
 from rollbook.roster import FIRST_NAMES, first_names, names_of, taught_in
-from rollbook.sharing.models import SignOn
+from rollbook.sharing.models import App, SignOn
 from rollbook.sharing.queries.grants import Withheld, grant_for
-from rollbook.sharing.rules import FIELDS
+from rollbook.sharing.queries.library import added_for
+from rollbook.sharing.rules import FIELDS, covered
 
 # A cover and its picture, for a child who does not read yet: always the same for one app.
 COVERS = (
@@ -33,6 +34,7 @@ class Book:
     icon: str
     sees: tuple[str, ...]
     privacy_url: str
+    added_for: tuple[str, ...] = ()  # classes for which a teacher added it from the library
 
 
 def books(tenant_id: int, person: int) -> list[Book]:
@@ -43,10 +45,23 @@ def books(tenant_id: int, person: int) -> list[Book]:
         rows = SignOn.objects.filter(tenant_id=tenant_id).exclude(protocol="oidc", launch_url="")
         # A cover each in the order in which the school met the apps, so that eight of them differ and none changes.
         found = list(enumerate(on.app for on in rows.select_related("app").order_by("app_id")))
+    added = added_for(tenant_id, person)
     return [
-        _book(app, fields, *COVERS[n % len(COVERS)])
+        _book(app, fields, added, *COVERS[n % len(COVERS)])
         for n, app in sorted(found, key=lambda pair: (pair[1].name.casefold(), pair[0]))
         if app.stopped_at is None and (fields := _reached(app.id, person)) is not None
+    ]
+
+
+def watchers(tenant_id: int, person: int) -> list[Book]:
+    """Every app that gets something of a person, by name: those too that nobody opens here."""
+    with unguarded("everybody is told which apps get what of them", tenant=tenant_id):
+        found = list(App.objects.filter(tenant_id=tenant_id, stopped_at=None).order_by("name", "id"))
+    added = added_for(tenant_id, person)
+    return [
+        _book(app, fields, added, *COVERS[n % len(COVERS)])
+        for n, app in enumerate(found)
+        if (fields := _reached(app.id, person)) is not None
     ]
 
 
@@ -65,9 +80,13 @@ def _reached(app_id: int, person: int) -> frozenset[str] | None:
     return grant.fields if reached else None
 
 
-def _book(app: Any, fields: frozenset[str], cover: str, icon: str) -> Book:
-    sees = tuple(field.title for name, field in FIELDS.items() if name in fields)
-    return Book(app.slug, app.name, app.about, cover, icon, sees, app.privacy_url)
+def _book(app: Any, fields: frozenset[str], added: dict[int, list[str]], cover: str, icon: str) -> Book:
+    sees = tuple(
+        field.title for name, field in FIELDS.items() if name in fields and not covered(name, fields)
+    )
+    return Book(
+        app.slug, app.name, app.about, cover, icon, sees, app.privacy_url, tuple(added.get(app.id, ()))
+    )
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from rollbook.kernel.errors import NotFound
 from rollbook.policy import unguarded
 from rollbook.sharing.models import App, AppKey, AppSignIn, SignOn
 from rollbook.sharing.queries.grants import Grant, Withheld, grant_for
-from rollbook.sharing.rules import FIELDS, seal, unseal
+from rollbook.sharing.rules import FIELDS, seal, sent_as, unseal
 
 BEFORE = "an app is named before anybody is known"
 
@@ -113,11 +113,15 @@ class Seen:
     values: Mapping[str, Any] = field(hash=False)
     roles: tuple[str, ...]
 
+    def fields(self, claim: str) -> tuple[str, ...]:
+        """The fields of the rule that this claim is made of, for this app."""
+        return tuple(sent_as(name, self.grant.fields) for name in CLAIMS[claim])
+
     def claims(self, names: Iterable[str]) -> dict[str, Any]:
         """Those of the named claims that are shared and not empty."""
         made: dict[str, Any] = {}
         for name in names:
-            fields = CLAIMS[name]
+            fields = self.fields(name)
             if not set(fields) <= self.grant.fields:
                 continue
             if name == "roles":
@@ -135,7 +139,7 @@ class Seen:
         """What the disclosure log says of these claims: the code that names the person, and each column."""
         found = [(apps.get_model("roster", "Person"), "id")]
         for claim in claims:
-            for name in CLAIMS[claim]:
+            for name in self.fields(claim):
                 label, column = FIELDS[name].columns[0].rsplit(".", 1)
                 found.append((apps.get_model(label), column))
         return found

@@ -6,8 +6,8 @@ import struct
 import threading
 import uuid
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any
@@ -57,6 +57,7 @@ def _ethnicity(name: str, title: str, column: str) -> Field:
 _ALL = (
     _person("givenName", "First name", WHO, "given_name", "Juno"),
     _person("familyName", "Last name", WHO, "family_name", "Fernweh"),
+    _person("familyInitial", "First letter of the last name", WHO, "family_initial", "F"),
     _person("middleName", "Middle name", WHO, "middle_name", "Wren"),
     _person("preferredFirstName", "Preferred first name", WHO, "preferred_first_name", "Juju"),
     _person("preferredMiddleName", "Preferred middle name", WHO, "preferred_middle_name", ""),
@@ -99,7 +100,20 @@ _ALL = (
 )  # fmt: skip
 FIELDS: dict[str, Field] = {f.name: f for f in _ALL}
 STRUCTURAL = frozenset(f.name for f in _ALL if f.structural)
+# What is sent under a field's own name where the rule shares no more than this: made here, never cut from the whole.
+STANDS_IN = {"users.familyName": "users.familyInitial"}
 STRUCTURAL_REASON = "OneRoster cannot name a person without it"
+
+
+def sent_as(name: str, fields: Set[str]) -> str:
+    """The field that fills this one's place in an answer: itself, or what stands in for it."""
+    instead = STANDS_IN.get(name, name)
+    return instead if name not in fields and instead in fields else name
+
+
+def covered(name: str, fields: Set[str]) -> bool:
+    """Whether a fuller field among these says what this one would."""
+    return any(part == name and whole in fields for whole, part in STANDS_IN.items())
 
 
 @dataclass(frozen=True)
@@ -122,6 +136,14 @@ class People:
 
 
 LISTS = ("orgs", "roles", "grades", "courses", "classes")
+
+
+def together(rules: Iterable[People]) -> list[People]:
+    """The same people in fewer rules: those that differ in nothing but their classes become one that names all."""
+    found: dict[tuple[People, bool], set[str]] = {}
+    for rule in rules:
+        found.setdefault((replace(rule, classes=()), bool(rule.classes)), set()).update(rule.classes)
+    return [replace(rule, classes=tuple(sorted(classes))) for (rule, _), classes in found.items()]
 
 
 @dataclass(frozen=True)

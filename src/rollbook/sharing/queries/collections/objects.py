@@ -9,20 +9,22 @@ from django.apps import apps
 from django.db.models import Model
 
 from rollbook.sharing.queries.audience import LABELS
-from rollbook.sharing.rules import FIELDS
+from rollbook.sharing.rules import FIELDS, sent_as
 
 
 @dataclass(frozen=True)
 class Column:
     """One field of an object. kind: text, list, word (of a vocabulary), flag, date, moment, ref, meta or codes.
 
-    column: the attribute of the model. to: for a ref, the label of what it names.
+    column: the attribute of the model. to: for a ref, the label of what it names. field: the rule's field that shares
+    it, where that is not its own name.
     """
 
     name: str
     kind: str
     column: str
     to: str = ""
+    field: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ OBJECTS = {
             *_texts("givenName:given_name", "familyName:family_name", "middleName:middle_name",
                     "preferredFirstName:preferred_first_name", "preferredMiddleName:preferred_middle_name",
                     "preferredLastName:preferred_last_name", "pronouns:pronouns"),
+            Column("familyName", "text", "family_initial", field="users.familyInitial"),
             Column("primaryOrg", "ref", "primary_org_id", "org"),
             *_texts("identifier:identifier", "email:email", "sms:sms", "phone:phone"), _SUBJECT[0], META,
         )),
@@ -127,7 +130,10 @@ def shared(collection: str, fields: frozenset[str]) -> tuple[tuple[Column, ...],
 def _shared(found: Object, column: Column, fields: frozenset[str]) -> bool:
     # A field that no rule can name is not personal: it goes with the row. (Were it personal, the gate would refuse.)
     name = f"{found.name}.{column.name}"
-    return name not in FIELDS or name in fields
+    if name not in FIELDS:
+        return True
+    own = column.field or name
+    return own in fields and own == sent_as(name, fields)
 
 
 @lru_cache(maxsize=32)

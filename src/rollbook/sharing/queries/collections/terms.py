@@ -53,7 +53,9 @@ def own_id(collection: str) -> str:
 def visible(grant: Grant, collection: str, head: str, rest: list[str], where: str) -> Column:
     """The column that a dotted path names. Raises Invalid if there is none or the rule does not share it."""
     found = OBJECTS[collection]
-    column = next((c for c in (*found.columns, *found.also) if c.name == head), None)
+    own, also = shared(collection, grant.fields)
+    # Of two columns under one name, the one that this rule shares: the whole is not looked for by its part.
+    column = next((c for c in (*own, *also, *found.columns, *found.also) if c.name == head), None)
     wants = {"ref": ["sourcedId"], "meta": rest[:1], "codes": rest[:1]}.get(column.kind, []) if column else []
     if column is None or (rest != wants and not (column.kind == "ref" and not rest and where != "filter")):
         hint = (
@@ -62,7 +64,6 @@ def visible(grant: Grant, collection: str, head: str, rest: list[str], where: st
             else "Fields are named as in the answer."
         )
         raise Invalid(f"{collection} has no field {'.'.join([head, *rest])!r} to {where} by.", hint, where)
-    own, also = shared(collection, grant.fields)
     if column not in own and column not in also:
         raise unshared(collection, head, where)
     if where == "filter" and column.kind in ("meta", "codes"):
