@@ -25,6 +25,7 @@ def test_pages_of_the_school_and_the_family(site: Site, cast: Cast, holding: New
     office = desk(cast.tenant, "administrator")
     check_everywhere(site, office, "/apps/numberyard", "app-that-owes")
     check_everywhere(site, office, "/", "home-with-duties")
+    check_everywhere(site, office, "/inventory")
     check_everywhere(site, office, f"/people/{cast.ada.id}", "person-with-deletions")
     let_in(cast.tenant)
     check_everywhere(site, guardian(cast.tenant, cast.cleo.id), "/family", "family-with-deletions")

@@ -36,6 +36,8 @@ MISTAKES = {
     "no apps": ('apps = "may"', 'apps = "perhaps"', "“identity.name” needs `apps`"),
     "no title": ('title = "Names"', 'title = ""', "“identity.name” needs a `title`"),
     "no retention": ('retention = "left + 6 months"', 'retention = ""', "“identity.name” promises no time"),
+    "no source": ('source = ["sync", "hand", "scim"]', "", "“identity.name” does not say where it comes from"),
+    "unknown source": ('source = ["sync", "hand", "scim"]', 'source = ["gossip"]', "comes from “gossip”, which is no source"),
     "no number": (
         'retention = "left + 6 months"',
         'retention = "left + some months"',

@@ -17,6 +17,7 @@ from django.urls import path
 from django.views.decorators.http import require_GET
 
 from rollbook.entrypoints import queries
+from rollbook.entrypoints.inventory import inventory as inventory_of
 from rollbook.identity import signed_in
 from rollbook.kernel.errors import Invalid
 from rollbook.kernel.http import row_id
@@ -182,8 +183,17 @@ def _csv(rows: Iterable[Iterable[str]]) -> bytes:
     return out.getvalue().encode()
 
 
+@require_GET
+@signed_in("administrator", "dpo")
+def inventory(request: Any) -> HttpResponse:
+    """What this school holds, from where, who may use it for what, and how long it is kept."""
+    rows = inventory_of(request.access().bundle, request.who.tenant)
+    return render(request, "inventory.html", {"rows": rows, "bundle": request.access().bundle})
+
+
 urlpatterns = [
     path("", home, name="home"),
+    path("inventory", inventory, name="inventory"),
     path("audit", audit, name="audit"),
     path("audit.csv", audit_csv, name="audit_csv"),
 ]

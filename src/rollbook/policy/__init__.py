@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rollbook.policy.bundles import from_text as from_text
     from rollbook.policy.bundles import record as record_bundle
     from rollbook.policy.bundles import recorded as recorded_bundle
+    from rollbook.policy.compiler import SOURCES as SOURCES
     from rollbook.policy.compiler import Bundle as Bundle
     from rollbook.policy.compiler import PolicyError as PolicyError
     from rollbook.policy.compiler import diff as diff

@@ -22,6 +22,18 @@ Answer = Literal["allowed", "refused", "gap"]
 RETENTION = re.compile(r"^[a-z_(), ]+ \+ \d+ (hours|days|working_days|months|years)$")
 KINDS = ("ordinary", "special", "secret")
 APPS = ("may", "named", "never")
+# Where a detail can come from -> (in words, whose word it is: the school's, a parent's, a pupil's, a developer's, or nobody's).
+SOURCES = {
+    "sync": ("the school’s own system, by a sync", "school"),
+    "hand": ("the school’s staff, by hand", "school"),
+    "scim": ("the school’s directory, over SCIM", "school"),
+    "parent": ("a parent or guardian", "parent"),
+    "pupil": ("the pupil", "student"),
+    "results": ("an app that sends results back", "developer"),
+    "developer": ("the maker of an app", "developer"),
+    "account": ("the person whose account it is", "account"),
+    "use": ("made by using Rollbook", "use"),
+}
 # What no policy can allow, however it is written: each must be under `[never]`.
 ALWAYS_NEVER = ("advertising", "marketing", "sale")
 
@@ -177,6 +189,14 @@ def compile_bundle(
             problems.append(
                 f"Category “{name}” promises no time: `retention` must be an event + a number and a unit."
             )
+        sources = category.get("source")
+        if not isinstance(sources, list) or not sources:
+            problems.append(f"Category “{name}” does not say where it comes from: `source` is a list.")
+        problems += [
+            f"Category “{name}” comes from “{s}”, which is no source; there are {', '.join(SOURCES)}."
+            for s in (sources if isinstance(sources, list) else [])
+            if s not in SOURCES
+        ]
         if category.get("kind") == "secret" and category.get("apps") != "never":
             problems.append(f'Category “{name}” is secret, so `apps` must be "never".')
     for name, purpose in sorted(purposes.items()):

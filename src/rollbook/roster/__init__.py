@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from rollbook.roster.queries.tenants import school_named as school_named
     from rollbook.roster.rules.details import door_name as door_name
     from rollbook.roster.rules.details import in_words as columns_in_words
+    from rollbook.roster.rules.details import kept_until as kept_until
     from rollbook.roster.rules.handed import ground_title as ground_title
     from rollbook.roster.rules.keep import parse_keep as parse_keep
     from rollbook.roster.rules.told import roster_changed as roster_changed

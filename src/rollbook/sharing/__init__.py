@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from rollbook.sharing.queries.directories import step_of as plan_step
     from rollbook.sharing.queries.duties import owing as apps_owing
     from rollbook.sharing.queries.facts import app_lines as app_lines
+    from rollbook.sharing.queries.grants import apps_getting as apps_getting
     from rollbook.sharing.queries.grants import apps_of as apps_of
     from rollbook.sharing.queries.grants import find_app as find_app
     from rollbook.sharing.rules.pushing import differences as plan_differences

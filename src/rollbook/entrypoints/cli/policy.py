@@ -148,6 +148,39 @@ def exemptions(write: bool, check_: bool, as_json: bool) -> None:
 
 
 @policy.command()
+@profile_option
+@click.option(
+    "--tenant",
+    "slug",
+    default=None,
+    metavar="SLUG",
+    help="Only what this tenant holds, and which app gets it.",
+)
+@json_option
+def inventory(profile: str | None, slug: str | None, as_json: bool) -> None:
+    """What is held, from where, for whom and how long: from the words beside the columns and policy.toml alone."""
+    from rollbook.entrypoints.cli.common import find_tenant
+    from rollbook.entrypoints.inventory import inventory as rows_of
+
+    tenant = find_tenant(slug) if slug else None
+    found = rows_of(_bundle(profile or (tenant.policy if tenant else None)), tenant)
+    rows = [
+        {
+            "category": r.category, "title": r.title, "kind": r.kind, "label": r.label, "sources": list(r.sources),
+            "given_by": sorted(r.given_by), "used": [{"role": role, "purpose": purpose} for role, purpose in r.uses],
+            "apps": r.apps, "apps_now": list(r.apps_now), "kept": r.kept, "columns": list(r.columns),
+        }
+        for r in found
+    ]  # fmt: skip
+    text = "\n".join(
+        f"{r.title}{f' ({r.label})' if r.label else ''}\n    from   {'; '.join(r.source_titles)}\n"
+        f"    for    {', '.join(f'{role}: {purpose}' for role, purpose in r.uses) or 'nobody'}\n    kept   {r.kept}"
+        for r in found
+    )
+    show(as_json, rows, text or "Nothing is held.")
+
+
+@policy.command()
 @json_option
 def gaps(as_json: bool) -> None:
     """Questions that nobody has decided; each was refused."""

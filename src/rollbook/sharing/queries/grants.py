@@ -304,6 +304,17 @@ def find_app(tenant_id: int, name: str) -> Any:
     return found
 
 
+def apps_getting(tenant_id: int) -> dict[str, frozenset[str]]:
+    """Name of each app that gets something now -> the categories that it gets."""
+    found = {}
+    for app in apps_of(tenant_id):
+        try:
+            found[str(app.name)] = frozenset(map(category_of, grant_for(app.id).fields))
+        except Withheld:
+            continue
+    return found
+
+
 def apps_of(tenant_id: int) -> list[Any]:
     """The apps a tenant knows, by name."""
     with unguarded("an administrator lists the apps", tenant=tenant_id):
