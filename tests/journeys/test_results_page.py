@@ -9,7 +9,7 @@ from rollbook.learning import Item, Score, add_line_item, take_score
 from rollbook.policy import Actor
 from tests.cast import Cast
 from tests.journeys.look import Site, check_everywhere
-from tests.staff import desk
+from tests.staff import desk, guardian, let_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 YARD, TRAY = Actor("app", "app", 11, "Numberyard"), Actor("app", "app", 12, "Paint Tray")
@@ -27,6 +27,10 @@ def test_results_of_a_class_look_right_and_open_without_a_script(site: Site, cas
         take_score(app, tenant, item.id, cast.ada.id, said)
     check_everywhere(site, ben, path, "results")
     check_everywhere(site, ben, f"/classes/{cast.kestrels.id}", "class-with-results")
+    let_in(cast.tenant)
+    cleo = guardian(cast.tenant, cast.cleo.id)
+    check_everywhere(site, cleo, "/family/results", "family-results")
+    check_everywhere(site, cleo, "/family", "family-with-results")
     with site.window(ben, script=False) as window:
         page = window.go(path)
         assert page.get_by_text("14 of 20").count() == 3

@@ -1,4 +1,4 @@
-"""The results of a class: its teachers and head see them, by app; nobody else does."""
+"""Results on pages: of a class for its teachers and head, by app; of a child for their guardian; nobody else sees them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rollbook.learning import Item, Score, add_line_item, remove_line_item, take
 from rollbook.policy import Actor, Disclosure, Restriction, unguarded
 from rollbook.roster.models import Enrollment
 from tests.cast import Cast
-from tests.staff import desk, plain
+from tests.staff import desk, guardian, let_in, plain, pupil
 
 YARD, TRAY = Actor("app", "app", 11, "Numberyard"), Actor("app", "app", 12, "Paint Tray")
 
@@ -113,3 +113,24 @@ def test_older_work_stands_on_the_next_page(cast: Cast, ben: Client, sent: Calla
     further = page(ben, cast).content.decode().split('href="?before=')[1].split('"')[0]
     second = plain(ben.get(f"/classes/{cast.kestrels.id}/results?before={further}"))
     assert "Work 01" in second and "Work 00" in second and "Work 02" not in second
+
+
+def test_a_guardian_sees_their_own_childs_results_that_are_released(
+    cast: Cast, sent: Callable[..., int], settings: Any
+) -> None:
+    let_in(cast.tenant)
+    sent()
+    kept_back = add_line_item(YARD, cast.tenant.id, cast.kestrels.id, Item("Halves", 10.0, released=False))
+    for item, person in ((kept_back.id, cast.ada), (kept_back.id, cast.ivo)):
+        score = Score(clock.now(), "Completed", "FullyGraded", 3.0, 10.0)
+        take_score(YARD, cast.tenant.id, item, person.id, score)
+    cleo, ada = guardian(cast.tenant, cast.cleo.id), pupil(cast.tenant, cast.ada.id)
+    settings.ROLLBOOK_WEB_ROLE = "rollbook_web"
+    assert 'href="/family/results"' in cleo.get("/family").content.decode()
+    text = plain(cleo.get("/family/results"))
+    assert "Ada" in text and "14 of 20" in text and "Number lines" in text and "Nearly there" in text
+    assert "Halves" not in text and "Ivo" not in text
+    assert ada.get("/family/results").status_code == 403
+    with unguarded("a test reads the log", tenant=cast.tenant.id):
+        row = Disclosure.objects.get(door="page:family_results")
+    assert (row.recipient_kind, row.purpose, row.people_count) == ("guardian", "family", 1)

@@ -13,7 +13,7 @@ from rollbook.roster.models import Enrollment
 from rollbook.sharing.actions import agree, create_app, share, stop
 from rollbook.sharing.actions.sign_on import set_sign_on
 from tests.cast import Cast
-from tests.staff import desk, let_in, pupil
+from tests.staff import desk, guardian, let_in, pupil
 
 
 def app(cast: Cast, name: str, people: Any, fields: Any = ("users.givenName",), launch: bool = True) -> Any:
@@ -66,6 +66,16 @@ def test_who_can_see_me_names_teachers_and_what_each_app_gets_and_is_written_dow
     with unguarded("look"):
         row = Disclosure.objects.get(door="page:seen")
         assert (row.recipient_kind, row.purpose, row.people_count) == ("student", "portal", 2)
+
+
+@pytest.mark.parametrize("path", ["/books/seen", "/family"])
+def test_a_pupil_and_a_guardian_read_that_an_app_sends_results(cast: Cast, path: str) -> None:
+    let_in(cast.tenant)
+    made = app(cast, "Numberyard", "all")
+    reader = pupil(cast.tenant, cast.ada.id) if path == "/books/seen" else guardian(cast.tenant, cast.cleo.id)
+    assert "Results that it sends back" not in page(reader, path)
+    share(made, {"people": "all", "fields": [{"field": "results.score", "reason": "to see how it went"}]})
+    assert "Results that it sends back" in page(reader, path)
 
 
 def test_a_ninth_book_stands_behind_more(cast: Cast) -> None:

@@ -1,4 +1,4 @@
-"""The results of a class, as its teachers and head see them."""
+"""The results of a class, as its teachers and head see them; those of a child, as their guardian does."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET
 
 from rollbook.identity import signed_in
 from rollbook.kernel.http import row_id
-from rollbook.learning.queries import class_results
+from rollbook.learning.queries import CHILD_COLUMNS, childrens_results, class_results
 from rollbook.policy import disclose
 
 
@@ -32,4 +32,19 @@ def results(request: Any, klass: str) -> HttpResponse:
     return render(request, "learning/results.html", context)
 
 
-urlpatterns = [path("classes/<str:klass>/results", results, name="class_results")]
+@require_GET
+@signed_in(kinds=("guardian",))
+def family(request: Any) -> HttpResponse:
+    """What apps sent about the work of a guardian's children."""
+    access = request.access()
+    with access.open():
+        children = childrens_results(access)
+    if children:
+        disclose(access, "page:family_results", CHILD_COLUMNS, [child.id for child in children])
+    return render(request, "learning/family.html", {"children": children, "tenant": request.who.tenant})
+
+
+urlpatterns = [
+    path("classes/<str:klass>/results", results, name="class_results"),
+    path("family/results", family, name="family_results"),
+]

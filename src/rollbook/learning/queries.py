@@ -10,7 +10,7 @@ from typing import Any
 from rollbook.learning.models import LineItem, Result
 from rollbook.learning.rules import scaled
 from rollbook.policy import Access, Reach, Via, also_reaches, find_relationship
-from rollbook.roster import class_register
+from rollbook.roster import FIRST_NAMES, children_of, class_register, first_names
 
 # A line item is reached with its class.
 _WITH_CLASS = Via("klass_id", "roster.Class", "id")
@@ -159,3 +159,49 @@ def _line(item: LineItem, result: Result, name: str) -> Line:
         result.person_id, name, score, item.result_value_max,
         STATES.get(result.score_status, result.score_status), result.score_date, result.comment,
     )  # fmt: skip
+
+
+RECENT = 100  # results of one child on their guardian's page
+
+
+@dataclass(frozen=True)
+class OwnWork:
+    """One result of a child, with the work that it is for."""
+
+    item: LineItem
+    line: Line
+
+
+@dataclass(frozen=True)
+class Child:
+    """A guardian's child with their results, the newest first."""
+
+    id: int
+    name: str
+    works: tuple[OwnWork, ...]
+
+
+CHILD_COLUMNS = (*FIRST_NAMES, *RESULT_COLUMNS)
+
+
+def childrens_results(access: Access) -> list[Child]:
+    """A guardian's children, by name, each with the results that the source has released."""
+    names = first_names(access, children_of(access))
+    return [
+        Child(person, names[person], _released(access, person, names[person]))
+        for person in sorted(names, key=lambda p: (names[p].casefold(), p))
+    ]
+
+
+def _released(access: Access, person: int, name: str) -> tuple[OwnWork, ...]:
+    rows = access.select(Result).filter(person_id=person, status="active").order_by("-score_date", "-id")
+    found = list(rows[:RECENT])
+    shown = access.select(LineItem).filter(
+        id__any=[r.line_item_id for r in found], status="active", released=True
+    )
+    items = {item.id: item for item in shown}
+    return tuple(
+        OwnWork(items[r.line_item_id], _line(items[r.line_item_id], r, name))
+        for r in found
+        if r.line_item_id in items
+    )

@@ -83,7 +83,7 @@ DOORS = {
     "page:badges": "the badges of a class", "page:badges_printed": "a sheet of printed badges",
     "page:person_sign_in": "the page for a pupil who cannot sign in", "page:books": "a pupil’s own page",
     "page:seen": "a pupil’s page about who sees them", "page:family": "a guardian’s page",
-    "page:results": "the results of a class",
+    "page:results": "the results of a class", "page:family_results": "a guardian’s page of results",
     "page:app_try": "an app’s page, tried as one person", "page:audit": "the audit", "page:audit_csv": "a download of the audit",
     "page:disclosures": "the register of what was handed over", "handed over": "a release outside Rollbook",
 }  # fmt: skip
