@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('roster', '0002_last_initial'),
-        ('sharing', '0012_duties'),
+        ('sharing', '0013_sign_ins_end'),
     ]
 
     operations = [
