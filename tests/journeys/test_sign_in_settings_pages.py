@@ -10,6 +10,7 @@ from rollbook.identity import set_idp
 from tests.cast import Cast
 from tests.identity.idp.test_saml_idp import DETAILS, ISSUER
 from tests.journeys.look import Site, check_everywhere
+from tests.sharing.sign_on.conftest import Yard, numberyard, yard  # noqa: F401  # fixtures
 from tests.staff import desk
 
 pytestmark = [
@@ -23,6 +24,13 @@ def test_the_schools_own_sign_in(site: Site, cast: Cast) -> None:
     check_everywhere(site, client, "/sign-in-rules/provider", "provider-none")
     set_idp(cast.tenant, name="Sevenhills", issuer=ISSUER, protocol="saml", details=DETAILS)
     check_everywhere(site, client, "/sign-in-rules/provider", "provider")
+
+
+def test_signing_in_to_an_app(site: Site, yard: Yard) -> None:  # noqa: F811  # a fixture by its name
+    client = desk(yard.cast.tenant, "administrator")
+    check_everywhere(site, client, "/apps/numberyard/sign-on", "sign-on")
+    client = desk(yard.cast.tenant, "dpo", "Femi Ashdown")
+    check_everywhere(site, client, "/apps/numberyard/sign-on", "sign-on-officer")
 
 
 def test_a_wrong_address_is_said_in_a_browser_without_javascript(site: Site, cast: Cast) -> None:

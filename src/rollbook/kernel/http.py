@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from rollbook.kernel.errors import NotFound, Refused
+from rollbook.kernel.errors import Invalid, NotFound, Refused
 
 
 class Staff(Protocol):
@@ -86,3 +86,20 @@ def row_id(text: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 19 or int(text) >= 1 << 63:
         raise NotFound("There is no such page.")
     return int(text)
+
+
+LARGEST = 500_000  # bytes of metadata; a real file has some thousands
+
+
+def metadata_text(file: Any) -> str:
+    """The text of an uploaded file of SAML metadata; empty where none was chosen. Raises Invalid."""
+    if file is None:
+        return ""
+    if file.size > LARGEST:
+        raise Invalid(
+            "The file is too large for metadata.", "Metadata of one system is a few kilobytes.", "metadata"
+        )
+    try:
+        return bytes(file.read()).decode()
+    except UnicodeDecodeError:
+        raise Invalid("The file is no text.", "Metadata is an XML file in UTF-8.", "metadata") from None

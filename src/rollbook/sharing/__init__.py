@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from rollbook.sharing.queries.grants import apps_getting as apps_getting
     from rollbook.sharing.queries.grants import apps_of as apps_of
     from rollbook.sharing.queries.grants import find_app as find_app
+    from rollbook.sharing.queries.sign_on import ours_for as ours_for
     from rollbook.sharing.rules.pushing import differences as plan_differences
 
 __getattr__ = front_door(__name__, __file__)

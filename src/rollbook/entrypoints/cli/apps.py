@@ -180,7 +180,7 @@ def sign_in_(
     """
     from django.conf import settings
 
-    from rollbook.sharing import set_sign_on
+    from rollbook.sharing import ours_for, set_sign_on
 
     found = _find(find_tenant(slug).id, name)
     details: dict[str, Any] = {}
@@ -197,15 +197,7 @@ def sign_in_(
         details=details,
     )  # fmt: skip
     site = settings.ROLLBOOK_BASE_URL or "https://YOUR-ADDRESS"
-    ours = {
-        "oidc": {"issuer": site, "client_id": found.client_id},
-        "clever": {"authorize": f"{site}/oauth/authorize", "tokens": f"{site}/oauth/tokens", "client_id": found.client_id},
-        "saml": {"metadata": f"{site}/saml/{slug}/metadata"},
-        "lti": {
-            "issuer": site, "client_id": found.client_id, "deployment_id": f"d{found.id}",
-            "authorize": f"{site}/lti/authorize", "token": f"{site}/lti/token", "jwks": f"{site}/oauth/jwks",
-        },
-    }[made.protocol]  # fmt: skip
+    ours = ours_for(found, made.protocol, site, slug)
     data = {
         "app": found.slug, "sign_in": made.protocol, "redirect_uris": made.redirect_uris, "launch_url": launch_url,
         "for_the_app": ours,

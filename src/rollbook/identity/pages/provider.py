@@ -12,9 +12,8 @@ from rollbook.identity import actions
 from rollbook.identity.pages.idp import back_to
 from rollbook.identity.queries.idp import Idp, idp_set
 from rollbook.kernel.errors import Invalid, NotFound
-from rollbook.kernel.http import signed_in
+from rollbook.kernel.http import metadata_text, signed_in
 
-LARGEST = 500_000  # bytes of metadata; a real file has some thousands
 TYPED = ("protocol", "name", "issuer", "client_id", "match", "claim")
 SAID = {
     "save": "Saved. Try it before you tell others.",
@@ -62,7 +61,7 @@ def _save(request: Any, form: dict[str, str]) -> None:
     if form["protocol"] == "saml":
         from rollbook.identity.connectors.saml import details_of
 
-        text = uploaded(request.FILES.get("metadata"))
+        text = metadata_text(request.FILES.get("metadata"))
         issuer, details = details_of(text) if text else ("", {})
         actions.set_idp(request.who.tenant, issuer=issuer, details=details, protocol="saml", **where)
     else:
@@ -70,17 +69,3 @@ def _save(request: Any, form: dict[str, str]) -> None:
             request.who.tenant, issuer=form["issuer"], client_id=form["client_id"], protocol=form["protocol"],
             client_secret=request.POST.get("client_secret", "").strip()[:1000], **where,
         )  # fmt: skip
-
-
-def uploaded(file: Any) -> str:
-    """The text of a file of metadata; empty where none was chosen. Raises Invalid."""
-    if file is None:
-        return ""
-    if file.size > LARGEST:
-        raise Invalid(
-            "The file is too large for metadata.", "Metadata of one system is a few kilobytes.", "metadata"
-        )
-    try:
-        return bytes(file.read()).decode()
-    except UnicodeDecodeError:
-        raise Invalid("The file is no text.", "Metadata is an XML file in UTF-8.", "metadata") from None

@@ -47,6 +47,15 @@ def set_sign_on(
         check_address(launch_url, "launch_url")
     if protocol == "saml" and not (details or {}).get("entity_id"):
         raise Invalid("The app has no entity id.", "It stands in the app's SAML metadata.", "entity_id")
+    if protocol == "saml":
+        with unguarded("it is looked whether another app has this entity id", tenant=app.tenant_id):
+            others = SignOn.objects.filter(tenant_id=app.tenant_id, protocol="saml").exclude(app=app)
+            taken = any(
+                o.get("entity_id") == (details or {})["entity_id"]
+                for o in others.values_list("details", flat=True)
+            )
+        if taken:
+            raise Invalid("Another app here has this entity id.", "Each app has its own.", "entity_id")
     if protocol == "lti":
         for part in ("login_url", "jwks_url", "deep_link_url"):
             if (details or {}).get(part):
@@ -70,6 +79,16 @@ def set_sign_on(
         said = {"protocol": protocol, "redirect_uris": where["redirect_uris"], "launch_url": launch_url}
         audit(app.tenant_id, by, "sign_on.set", "app", app.id, app.name, **said)
     return made
+
+
+def clear_sign_on(app: App, by: Actor | None = None) -> None:
+    """People no longer sign in to an app; what it got from their sign-ins ends. Raises NotFound."""
+    with transaction.atomic(), unguarded("people no longer sign in to an app", tenant=app.tenant_id):
+        gone, _ = SignOn.objects.filter(app=app).delete()
+        if not gone:
+            raise NotFound("People do not sign in to this app.")
+        AppSignIn.objects.filter(tenant_id=app.tenant_id, app=app, ended_at=None).update(ended_at=clock.now())
+        audit(app.tenant_id, by, "sign_on.cleared", "app", app.id, app.name)
 
 
 def batched(values: Iterable[Any], size: int) -> list[list[Any]]:

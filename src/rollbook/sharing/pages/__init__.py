@@ -8,6 +8,7 @@ from rollbook.sharing.pages.library import add, away, library, stop_one
 from rollbook.sharing.pages.portal import books, family, mine, seen
 from rollbook.sharing.pages.ruling import history, rule, rule_preview
 from rollbook.sharing.pages.seeing import app_page, apps_list, try_it
+from rollbook.sharing.pages.signing import sign_on
 from rollbook.sharing.pages.telling import events
 
 urlpatterns = [
@@ -31,6 +32,7 @@ urlpatterns = [
     path("apps/<slug:slug>/history", history, name="app_history"),
     path("apps/<slug:slug>/agreement", agreement, name="app_agreement"),
     path("apps/<slug:slug>/secret", secret, name="app_secret"),
+    path("apps/<slug:slug>/sign-on", sign_on, name="app_sign_on"),
     path("apps/<slug:slug>/events", events, name="app_events"),
     path("apps/<slug:slug>/library", stop_one, name="app_library"),
     path("apps/<slug:slug>/stop", stop_sharing, name="app_stop"),

@@ -13,7 +13,7 @@ from django.db.models import Q
 
 from rollbook.kernel import clock
 from rollbook.kernel.errors import NotFound
-from rollbook.policy import unguarded
+from rollbook.policy import Access, unguarded
 from rollbook.sharing.models import App, AppKey, AppSignIn, SignOn
 from rollbook.sharing.queries.grants import Grant, Withheld, grant_for
 from rollbook.sharing.rules import FIELDS, seal, sent_as, unseal
@@ -76,6 +76,25 @@ def _relying(which: Q) -> Relying | None:
         app.id, app.tenant_id, app.name, app.slug, app.privacy_url, app.client_id, app.secret_hash, on.protocol,
         tuple(on.redirect_uris), tuple(on.logout_uris), on.launch_url, on.public, on.details,
     )  # fmt: skip
+
+
+def sign_on_of(access: Access, app: App) -> SignOn | None:
+    """How people sign in to an app, for those who look after it; None where they do not."""
+    found: SignOn | None = access.select(SignOn).filter(app_id=app.id).first()
+    return found
+
+
+def ours_for(app: App, protocol: str, site: str, school: str) -> dict[str, str]:
+    """What the app's maker needs of us, by the name that its own documents have for it."""
+    return {
+        "oidc": {"issuer": site, "client_id": app.client_id},
+        "clever": {"authorize": f"{site}/oauth/authorize", "tokens": f"{site}/oauth/tokens", "client_id": app.client_id},
+        "saml": {"metadata": f"{site}/saml/{school}/metadata"},
+        "lti": {
+            "issuer": site, "client_id": app.client_id, "deployment_id": f"d{app.id}",
+            "authorize": f"{site}/lti/authorize", "token": f"{site}/lti/token", "jwks": f"{site}/oauth/jwks",
+        },
+    }[protocol]  # fmt: skip
 
 
 # ---- What a sign-in tells.
