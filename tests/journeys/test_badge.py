@@ -126,7 +126,13 @@ def test_the_pages_of_signing_in_hold_on_every_screen(site: Site, cast: Cast) ->
     for path in ("/badge", "/picture"):
         check_everywhere(site, None, path)
     admin = desk(cast.tenant, "administrator")
-    for path in (f"/classes/{cast.kestrels.id}/badges", f"/people/{cast.ada.id}/sign-in", "/sign-in-rules"):
+    labels = f"/classes/{cast.kestrels.id}/badges/labels"
+    for path in (
+        f"/classes/{cast.kestrels.id}/badges",
+        labels,
+        f"/people/{cast.ada.id}/sign-in",
+        "/sign-in-rules",
+    ):
         check_everywhere(site, admin, path, name=path.rsplit("/", 1)[-1])
 
 

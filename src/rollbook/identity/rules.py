@@ -236,3 +236,49 @@ def contact_of(text: str) -> tuple[str, str]:
         return "mail", text.lower()
     digits = "".join(c for c in text if c.isdigit())
     return ("sms", digits) if 7 <= len(digits) <= 15 else ("", "")
+
+
+@dataclass(frozen=True)
+class Stock:
+    """Paper with labels on it, in millimetres. left, top: where the first label begins. gap: between two columns."""
+
+    name: str
+    title: str
+    width: float
+    height: float
+    columns: int = 1
+    rows: int = 1
+    page_width: float = 210.0
+    page_height: float = 297.0
+    gap: float = 0.0
+
+    @property
+    def count(self) -> int:
+        return self.columns * self.rows
+
+    @property
+    def pitch_x(self) -> float:
+        return self.width + self.gap
+
+    @property
+    def pitch_y(self) -> float:
+        return self.height
+
+    @property
+    def left(self) -> float:
+        return (self.page_width - self.columns * self.width - (self.columns - 1) * self.gap) / 2
+
+    @property
+    def top(self) -> float:
+        return (self.page_height - self.rows * self.height) / 2
+
+
+STOCKS = {
+    stock.name: stock
+    for stock in (
+        Stock("cards", "A4, 10 cards of 95 × 54 mm", 95, 54, 2, 5),
+        Stock("labels-21", "A4, 21 labels of 63.5 × 38.1 mm", 63.5, 38.1, 3, 7, gap=2.5),
+        Stock("labels-24", "A4, 24 labels of 70 × 37 mm", 70, 37, 3, 8),
+        Stock("roll", "A roll, single labels of 89 × 36 mm", 89, 36, page_width=89, page_height=36),
+    )
+}

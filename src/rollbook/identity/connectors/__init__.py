@@ -1,4 +1,4 @@
-"""The protocols that a school's own sign-in speaks. Each has `begin` and `finish`, and raises Refused."""
+"""A school's own sign-in: each protocol has `begin` and `finish`, and raises Refused. And the paper of labels."""
 
 from __future__ import annotations
 

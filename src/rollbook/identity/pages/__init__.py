@@ -5,7 +5,13 @@ from django.urls import path
 from rollbook.identity.pages import idp
 from rollbook.identity.pages.badge import badge, finish, picture, you
 from rollbook.identity.pages.family import family_link, family_sign_in
-from rollbook.identity.pages.giving import class_badges, person_sign_in, print_badges, troubleshoot
+from rollbook.identity.pages.giving import (
+    badge_labels,
+    class_badges,
+    person_sign_in,
+    print_badges,
+    troubleshoot,
+)
 from rollbook.identity.pages.provider import provider
 from rollbook.identity.pages.rules import sign_in_rules
 from rollbook.identity.pages.staff import (
@@ -42,6 +48,7 @@ urlpatterns = [
     path("sign-in-rules", sign_in_rules, name="sign_in_rules"),
     path("sign-in-rules/provider", provider, name="sign_in_provider"),
     path("classes/<str:klass>/badges", class_badges, name="class_badges"),
+    path("classes/<str:klass>/badges/labels", badge_labels, name="badge_labels"),
     path("classes/<str:klass>/badges/print", print_badges, name="print_badges"),
     path("people/<str:person>/sign-in", person_sign_in, name="person_sign_in"),
     path("people/<str:person>/troubleshoot", troubleshoot, name="troubleshoot"),

@@ -12,6 +12,8 @@ from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_http_methods, require_POST
 
 from rollbook.identity import actions, queries
+from rollbook.identity.connectors import labels
+from rollbook.identity.rules import STOCKS, Stock
 from rollbook.kernel.errors import Invalid, NotFound
 from rollbook.kernel.http import row_id, signed_in
 from rollbook.policy import audit, disclose
@@ -89,6 +91,55 @@ def print_badges(request: Any, klass: str) -> HttpResponse:
     return render(
         request, "identity/sheet.html", {"register": register, "pages": pages, "count": len(badges)}
     )
+
+
+@require_http_methods(["GET", "POST"])
+@signed_in()
+def badge_labels(request: Any, klass: str) -> HttpResponse:
+    """The same badges as a PDF for labels: which stock, and the first label to use of a sheet that was begun."""
+    register = _register(request, klass, "page:badges")
+    access, people, error = request.access(), [s.id for s in register.students], None
+    with access.open():
+        names = first_names(access, people)
+    form = request.POST
+    if request.method == "POST":
+        try:
+            stock, start = _stock(form.get("stock", ""), form.get("start", "1").strip() or "1")
+            tokens = actions.print_run(request.who.tenant, names, request.who.actor, register.title)
+            disclose(access, "page:badges_printed", FIRST_NAMES, tokens)
+            badges = [
+                labels.Label(names[p], (register.title, register.school), t, _spaced(t))
+                for p, t in tokens.items()
+            ]
+            answer = HttpResponse(
+                labels.labels(stock, badges, f"Badges of {register.title}", start),
+                content_type="application/pdf",
+            )
+            answer["Content-Disposition"] = 'attachment; filename="badges.pdf"'
+            return answer
+        except Invalid as found:
+            error = found
+    have = queries.badges_of(request.who.tenant.id, people)
+    disclose(access, "page:badges", FIRST_NAMES, names)
+    context = {
+        "register": register, "stocks": STOCKS.values(), "count": len(have), "error": error,
+        "stock": form.get("stock", "cards"), "start": form.get("start", "1"),
+        "by_hand": sorted(names[p] for p in have if p in names and not labels.drawn(names[p])),
+    }  # fmt: skip
+    return render(request, "identity/labels.html", context, status=422 if error else 200)
+
+
+def _stock(name: str, start: str) -> tuple[Stock, int]:
+    if name not in STOCKS:
+        raise Invalid("Say which labels you have.", "Choose one of the four.", "stock")
+    stock = STOCKS[name]
+    if not start.isdecimal() or not 1 <= int(start) <= stock.count:
+        raise Invalid(
+            f"There is no label {start} on this sheet.",
+            f"From 1 to {stock.count}." if stock.count > 1 else "A roll begins at 1.",
+            "start",
+        )
+    return stock, int(start)
 
 
 def _drawing(token: str) -> SafeString:
