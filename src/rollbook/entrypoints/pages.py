@@ -38,6 +38,8 @@ def home(request: Any) -> HttpResponse:
     """What waits for somebody; a teacher's classes. Pupils and guardians have a home of their own."""
     if request.who.kind != "staff":
         return HttpResponseRedirect("/books" if request.who.kind == "student" else "/family")
+    if request.who.role == "developer":
+        return HttpResponseRedirect("/developers")
     if request.who.role not in ("administrator", "dpo"):
         if request.who.role == "teacher":
             return render(request, "home_teacher.html", {"classes": queries.classes_of(request.access())})
@@ -93,7 +95,7 @@ def _narrow(get: Any) -> queries.Narrow:
 
 
 @require_GET
-@signed_in("administrator", "dpo")
+@signed_in("administrator", "dpo", "developer")
 def audit(request: Any) -> HttpResponse:
     """The record, newest first. Looking at it is in it too."""
     access, get = request.access(), request.GET
@@ -134,7 +136,7 @@ def safe_cell(value: str) -> str:
 
 
 @require_GET
-@signed_in("administrator", "dpo")
+@signed_in("administrator", "dpo", "developer")
 def audit_csv(request: Any) -> StreamingHttpResponse:
     """The record as a file, narrowed as the page is. That it was taken is written down before it leaves."""
     access = request.access()

@@ -101,6 +101,8 @@ EMAIL_USE_TLS = _mail.scheme == "smtp+tls"
 DEFAULT_FROM_EMAIL = env.str("ROLLBOOK_MAIL_FROM", "")
 # An HTTP gateway that takes {"to": ..., "text": ...} as JSON; "" sends no SMS.
 ROLLBOOK_SMS_URL = env.str("ROLLBOOK_SMS_URL", "")
+# Whether app developers may sign up for a sandbox of invented people.
+ROLLBOOK_DEVELOPERS = env.bool("ROLLBOOK_DEVELOPERS", False)
 ROLLBOOK_STRICT = env.bool("ROLLBOOK_STRICT", False)  # tests: an exemption that is not needed fails
 ROLLBOOK_DURABLE_LOG = env.bool("ROLLBOOK_DURABLE_LOG", True)  # tests wrap everything in a transaction
 # Only for tests and for trying out: messages to webhooks may go to this machine, and over http there.

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rollbook.identity.actions import direct as direct_sign_in
     from rollbook.identity.actions import issue as issue_badges
     from rollbook.identity.actions import make_reset_link as make_reset_link
+    from rollbook.identity.actions import new_developer as new_developer
     from rollbook.identity.actions import print_run as print_badges
     from rollbook.identity.actions import set_grace as set_grace
     from rollbook.identity.actions import set_idp as set_idp

@@ -16,3 +16,15 @@ def send_link(tenant_id: int, *, key_id: int) -> None:
 def tell_device(tenant_id: int, *, device_id: int) -> None:
     """Mail the holder of a staff account that a new device signed in to it."""
     actions.tell_device(device_id)
+
+
+@job("identity.send_sign_up")
+def send_sign_up(tenant_id: int, *, key_id: int) -> None:
+    """Send a developer their link. It belongs to no tenant yet."""
+    actions.send_sign_up(key_id)
+
+
+@job("identity.forget_sign_up")
+def forget_sign_up(tenant_id: int, *, key_id: int) -> None:
+    """Forget a developer's link that nobody used in time."""
+    actions.forget_sign_up(key_id)

@@ -82,6 +82,19 @@ class ResetLink(Guarded):
     used_at = not_personal(models.DateTimeField(null=True), BOOKKEEPING)
 
 
+class SignUpKey(Guarded):
+    """A link that was sent to a developer: it makes their account, or signs them in. Derived; `digest` is its hash.
+
+    The row goes when the link is used or too old: nobody's email is kept because somebody typed it."""
+
+    id = not_personal(IdField(), LINK)
+    email = personal(models.EmailField(), "account.login")
+    digest = personal(models.CharField(max_length=64, unique=True), "account.secret")
+    created_at = not_personal(models.DateTimeField(), BOOKKEEPING)
+    expires_at = not_personal(models.DateTimeField(), BOOKKEEPING)
+    sent_at = not_personal(models.DateTimeField(null=True), BOOKKEEPING)
+
+
 class Passkey(Guarded):
     """A passkey (WebAuthn) of a member of staff: the public half."""
 

@@ -7,7 +7,10 @@ from rollbook.kernel.doors import front_door
 if TYPE_CHECKING:
     from rollbook.roster.actions.handed import Entry as Entry
     from rollbook.roster.actions.handed import hand_over as hand_over
+    from rollbook.roster.actions.sandbox import ask_to_fill as ask_to_fill
+    from rollbook.roster.actions.sandbox import make_sandbox as make_sandbox
     from rollbook.roster.actions.sync import undo as undo
+    from rollbook.roster.jobs import fill_sandbox as fill_sandbox
     from rollbook.roster.jobs import sync_path as sync_path
     from rollbook.roster.models import Tenant as Tenant
     from rollbook.roster.queries import find_by_sourced_id as find_by_sourced_id
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
     from rollbook.roster.queries.people import taught_in as taught_in
     from rollbook.roster.queries.person import explains_authority as explains_authority
     from rollbook.roster.queries.person import explains_deletion as explains_deletion
+    from rollbook.roster.queries.sandbox import awkward_pupils as awkward_pupils
+    from rollbook.roster.queries.sandbox import sandbox_state as sandbox_state
     from rollbook.roster.queries.standing import contacts_of as contacts_of
     from rollbook.roster.queries.standing import find_by_detail as find_by_detail
     from rollbook.roster.queries.standing import guardians_by as guardians_by

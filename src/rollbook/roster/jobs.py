@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
+from rollbook.kernel import clock
+from rollbook.kernel.errors import Invalid
 from rollbook.kernel.jobs import job
 from rollbook.kernel.progress import Progress
 from rollbook.policy import Actor
-from rollbook.roster.actions import orders
+from rollbook.roster.actions import orders, sandbox
 from rollbook.roster.actions import sync as syncing
 from rollbook.roster.actions.sync import Sync, Tenant
 from rollbook.roster.connectors import stage
+from rollbook.roster.connectors.generate import generate_oneroster
 from rollbook.roster.rules import ReadWhole
 
 
@@ -28,8 +32,26 @@ def sync_path(
 
     dry_run: make the proposal and apply nothing. yes: apply even what would be held. by: whoever asked, for the audit.
     Answers the sync; its state says what became of it: applied, unchanged, proposed (dry run), held, or refused with
-    a message. Raises Invalid when another sync of the tenant runs.
+    a message. Raises Invalid when another sync of the tenant runs, and for a sandbox, whose people are invented.
     """
+    if tenant.sandbox:
+        raise Invalid(
+            f"{tenant.name} is a developer’s sandbox: it holds invented people only.",
+            "Set up a tenant for the school, and bring its files in there.",
+        )
+    return _sync(tenant, path, format=format, dry_run=dry_run, yes=yes, by=by, progress=progress)
+
+
+def _sync(
+    tenant: Tenant,
+    path: Path,
+    *,
+    format: str = "auto",
+    dry_run: bool = False,
+    yes: bool = False,
+    by: Actor | None = None,
+    progress: Progress | None = None,
+) -> Sync:
     with syncing.begin(tenant, Path(path), by=by, progress=progress) as run:
         run.step("reading", 0, 100)
         if syncing.known(run, Path(path), format):
@@ -58,6 +80,31 @@ def apply_held(
     with syncing.resume(tenant, sync_id, by=by, progress=progress) as run:
         syncing.take_up(run)
     return run.sync
+
+
+def fill_sandbox(tenant: Tenant, *, a_day_on: bool = False) -> Sync:
+    """Bring the invented people of a sandbox in, through the real sync: as on its first day, or as a day later.
+
+    The same people for every developer, but for the day on which a leaver left: that was yesterday. Raises NotFound
+    for a tenant that is no sandbox.
+    """
+    sandbox.must_be(tenant)
+    year, left_on = sandbox.school_year(clock.today())
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "invented-people"
+        generate_oneroster(
+            path, students=sandbox.PUPILS, schools=sandbox.SCHOOLS, seed=sandbox.SEED, school_year=year,
+            left_on=left_on, **(sandbox.A_DAY_ON if a_day_on else {}),
+        )  # fmt: skip
+        made = _sync(tenant, path, yes=True)
+    sandbox.restrict_one(tenant)
+    return made
+
+
+@job(sandbox.FILL)
+def fill_asked(tenant_id: int, *, a_day_on: bool) -> None:
+    """Fill a sandbox, for a page."""
+    fill_sandbox(Tenant.objects.get(id=tenant_id), a_day_on=a_day_on)
 
 
 # ---- What a page asked for (`actions.orders`). Each is safe to run again when its worker died.

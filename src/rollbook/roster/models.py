@@ -48,6 +48,8 @@ class Tenant(Open):
     keep = not_personal(models.JSONField(default=dict, blank=True), BOOKKEEPING)
     # Grows in the transaction of every change to the roster: what is cached about the roster is valid for one version.
     roster_version = not_personal(models.BigIntegerField(default=0), BOOKKEEPING)
+    # A developer's own: nobody in it is real. Its people come from `jobs.fill_sandbox` alone, and no sync is taken.
+    sandbox = not_personal(models.BooleanField(default=False), BOOKKEEPING)
 
     def __str__(self) -> str:
         return self.name

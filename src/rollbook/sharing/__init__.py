@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rollbook.sharing.actions import share as share
     from rollbook.sharing.actions import state_of as state_of
     from rollbook.sharing.actions import stop as stop
+    from rollbook.sharing.actions.developers import create_sandbox_app as create_sandbox_app
     from rollbook.sharing.actions.directories import change_settings as change_directory
     from rollbook.sharing.actions.directories import create_directory as create_directory
     from rollbook.sharing.actions.renewal import renew_secret as renew_secret

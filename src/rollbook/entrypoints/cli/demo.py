@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 SLUG = "sevenhills"
 PASSWORD = "chalk ledger margin"  # noqa: S105  # printed for everyone; a demo on the reader's own machine
 STUDENTS, SCHOOLS, SEED = 240, 2, 7
+DEVELOPER = {"email": "dana@duckpond.example", "name": "Duckpond Learning", "role": "app developer"}
 
 
 @cli.command()
@@ -40,11 +41,13 @@ def demo(serve_: bool, port: int, as_json: bool) -> None:
     from rollbook.entrypoints.cli.serve import prepare, run
     from rollbook.roster import Tenant
 
+    os.environ.setdefault("ROLLBOOK_DEVELOPERS", "on")  # of the server that this process becomes
     prepare()
     url = f"http://127.0.0.1:{port}/"
     if not Tenant.objects.filter(slug=SLUG).exists():
         _make()
-    sign_ins = [{**s, "password": PASSWORD} for s in _sign_ins()]
+    _developer()
+    sign_ins = [{**s, "password": PASSWORD} for s in [*_sign_ins(), DEVELOPER]]
     badge = _badge()
     data = {"tenant": SLUG, "url": url, "sign_ins": sign_ins, "badge": badge}
     lines = ["", f"  Rollbook is at {url}", "", "  Sign in as (all with the password “" + PASSWORD + "”):"]
@@ -64,6 +67,24 @@ def _sign_ins() -> list[dict[str, str]]:
         {"email": "fenn@sevenhills.example", "name": "Ms Fenn", "role": "head"},
         {"email": "thistlewick@sevenhills.example", "name": "Mr Thistlewick", "role": "teacher"},
     ]
+
+
+def _developer() -> None:
+    """Who made Numberyard, with a sandbox of their own. The demo sends no mail, so this developer has a password."""
+    from rollbook.identity import find_account, new_developer, set_password
+    from rollbook.kernel.errors import NotFound
+    from rollbook.policy import Actor
+    from rollbook.roster import fill_sandbox
+    from rollbook.sharing import create_sandbox_app
+
+    try:
+        find_account(DEVELOPER["email"])
+    except NotFound:
+        account, sandbox = new_developer(DEVELOPER["email"], DEVELOPER["name"])
+        set_password(account, PASSWORD, None)
+        fill_sandbox(sandbox)
+        by = Actor("staff", "administrator", account.id, account.name)
+        create_sandbox_app(sandbox, "Numberyard", "practise maths", account.email, by=by)
 
 
 def _badge() -> str:

@@ -23,6 +23,7 @@ STUDENT, RECORD = "Student Data", "educational record"
 # stops the export.
 ELSEWHERE = {
     "identity.Account": "staff work for several tenants under one account",
+    "identity.SignUpKey": "app developers who have not signed up yet",
     "sharing.SigningKey": "Rollbook's own",
 }
 # Rows of a source as text: whose they are is inside, so all count as a student's.

@@ -19,6 +19,12 @@ from rollbook.identity.actions.badges import print_run as print_run
 from rollbook.identity.actions.badges import rotate as rotate
 from rollbook.identity.actions.badges import sign_in_badge as sign_in_badge
 from rollbook.identity.actions.badges import stop as stop
+from rollbook.identity.actions.developers import ask_to_sign_up as ask_to_sign_up
+from rollbook.identity.actions.developers import forget_sign_up as forget_sign_up
+from rollbook.identity.actions.developers import new_developer as new_developer
+from rollbook.identity.actions.developers import open_sign_up as open_sign_up
+from rollbook.identity.actions.developers import send_sign_up as send_sign_up
+from rollbook.identity.actions.developers import sign_up as sign_up
 from rollbook.identity.actions.factors import add_passkey as add_passkey
 from rollbook.identity.actions.factors import begin_grace as begin_grace
 from rollbook.identity.actions.factors import forget_factors as forget_factors

@@ -229,6 +229,10 @@ def add_membership(
     """
     if role not in rules.ROLES:
         raise Invalid(f"There is no role “{role}”.", f"There are {', '.join(rules.ROLES)}.", "role")
+    if tenant.sandbox:
+        raise Invalid(
+            "A sandbox is its developer’s alone.", "Colleagues sign up for one of their own.", "tenant"
+        )
     if role == "teacher" and person_id is None:
         raise Invalid("A teacher needs a person of the roster.", "Their classes are found by it.", "person")
     if role == "head" and org_id is None:

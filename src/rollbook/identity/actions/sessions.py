@@ -134,7 +134,7 @@ def resume(session: SessionStore) -> Who | None:
     if session.kind == "person":
         who = person_is(account_id, session.badge_id)
     else:
-        who = who_is(account_id, session.get("membership", 0))
+        who = who_is(account_id, session.get("membership", 0), session.how)
     if who is None:
         return None
     session.touch()
@@ -163,7 +163,7 @@ def sign_out(session: SessionStore, who: Who, not_me: bool = False) -> None:
 
 def choose(session: SessionStore, who: Who, membership_id: int) -> Who:
     """Go on in another of one's places, under a new key. Raises NotFound when it is not one's own."""
-    chosen = who_is(who.account_id, membership_id)
+    chosen = who_is(who.account_id, membership_id, who.how)
     if chosen is None or chosen.place.id != membership_id:
         raise NotFound("There is no such place.")
     session["membership"] = membership_id

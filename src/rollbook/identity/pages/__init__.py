@@ -4,6 +4,7 @@ from django.urls import path
 
 from rollbook.identity.pages import idp
 from rollbook.identity.pages.badge import badge, finish, picture, you
+from rollbook.identity.pages.developers import developer_link, developer_sign_up
 from rollbook.identity.pages.family import family_link, family_sign_in
 from rollbook.identity.pages.giving import (
     badge_labels,
@@ -45,6 +46,8 @@ urlpatterns = [
     path("finish", finish, name="finish"),
     path("family/at/<slug:slug>", family_sign_in, name="family_sign_in"),
     path("family/link/<str:token>", family_link, name="family_link"),
+    path("developers/sign-up", developer_sign_up, name="developer_sign_up"),
+    path("developers/link/<str:token>", developer_link, name="developer_link"),
     path("sign-in-rules", sign_in_rules, name="sign_in_rules"),
     path("sign-in-rules/provider", provider, name="sign_in_provider"),
     path("classes/<str:klass>/badges", class_badges, name="class_badges"),

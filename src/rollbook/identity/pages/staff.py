@@ -10,6 +10,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_http_methods, require_POST
 
 from rollbook.identity import actions, queries, rules
+from rollbook.identity.pages.developers import is_on
 from rollbook.identity.pages.who import (
     address_of,
     agent_of,
@@ -58,7 +59,13 @@ def sign_in(request: Any) -> HttpResponse:
 
 def _sign_in(request: Any, said: dict[str, Any], status: int = 200) -> HttpResponse:
     options, sealed = actions.offer_sign_in(site_of(request)[0])
-    context = {**said, "options": options, "sealed": sealed, "schools": schools_with_one()}
+    context = {
+        **said,
+        "options": options,
+        "sealed": sealed,
+        "schools": schools_with_one(),
+        "developers": is_on(),
+    }
     return number_device(request, render(request, "identity/sign_in.html", context, status=status))
 
 

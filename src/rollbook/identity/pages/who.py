@@ -12,16 +12,19 @@ from django.contrib.sessions.backends.base import UpdateError
 from django.http import HttpRequest, HttpResponse
 
 from rollbook.identity import actions
+from rollbook.identity.rules import ROLES
 
 # The main pages: title, address, and the roles that may open it.
 NAVIGATION = (
-    ("Home", "/", ()),
+    ("Sandbox", "/developers", ("developer",)),
+    ("Reference", "/developers/reference", ("developer",)),
+    ("Home", "/", tuple(ROLES)),
     ("People", "/people", ()),
     ("Classes", "/classes", ()),
     ("Sync", "/sync", ("administrator", "dpo")),
-    ("Apps", "/apps", ("administrator", "dpo")),
-    ("Audit", "/audit", ("administrator", "dpo")),
-    ("My apps", "/my-apps", ()),
+    ("Apps", "/apps", ("administrator", "dpo", "developer")),
+    ("Audit", "/audit", ("administrator", "dpo", "developer")),
+    ("My apps", "/my-apps", tuple(ROLES)),
     ("Staff", "/staff", ("administrator",)),
     ("Sign-in", "/sign-in-rules", ("administrator",)),
 )
@@ -70,10 +73,12 @@ def page_context(request: Any) -> dict[str, Any]:
     if who is None or who.kind != "staff":
         return {"who": None}
     here = request.path
+    under = [href for _, href, _ in NAVIGATION if here == href or (href != "/" and here.startswith(href))]
+    current = max(under, key=len, default="")
     return {
         "who": who,
         "navigation": [
-            {"title": title, "href": href, "here": here == href or (href != "/" and here.startswith(href))}
+            {"title": title, "href": href, "here": href == current}
             for title, href, roles in NAVIGATION
             if not roles or who.role in roles
         ],

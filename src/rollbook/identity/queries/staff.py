@@ -9,7 +9,7 @@ from hashlib import sha256
 
 from rollbook.identity.models import Account, KnownDevice, Membership, Passkey, RecoveryCode, Session
 from rollbook.identity.queries.who import Place, Who
-from rollbook.identity.rules import ROLES
+from rollbook.identity.rules import DEVELOPER, ROLES, STAFF
 from rollbook.kernel import clock
 from rollbook.kernel.errors import NotFound
 from rollbook.policy import unguarded
@@ -24,16 +24,21 @@ def places_of(account_id: int) -> tuple[Place, ...]:
         places = [
             Place(m.id, m.tenant, m.role, m.person_id, m.org_id, m.expires_at)
             for m in found
-            if m.role in ROLES
+            if (m.role == DEVELOPER.name if m.tenant.sandbox else m.role in ROLES)
         ]
-    return tuple(sorted(places, key=lambda p: (p.tenant.name, list(ROLES).index(p.role))))
+    return tuple(sorted(places, key=lambda p: (p.tenant.name, list(STAFF).index(p.role))))
 
 
-def who_is(account_id: int, membership_id: int) -> Who | None:
-    """The account in the place it chose (or its first). None when it is closed or has no place in force."""
+def who_is(account_id: int, membership_id: int, how: str = "") -> Who | None:
+    """The account in the place it chose (or its first). None when it is closed or has no place in force.
+
+    how: the way of the sign-in. A link that was mailed opens a developer's sandbox, and no school.
+    """
     with unguarded("whose session this is comes before any access"):
         account = Account.objects.filter(id=account_id, closed_at=None).first()
     places = places_of(account_id) if account else ()
+    if how == "link":
+        places = tuple(place for place in places if place.tenant.sandbox)
     if account is None or not places:
         return None
     place = next((p for p in places if p.id == membership_id), places[0])
@@ -96,7 +101,7 @@ class Colleague:
 
     @property
     def title(self) -> str:
-        return ROLES[self.role].title if self.role in ROLES else self.role
+        return STAFF[self.role].title if self.role in STAFF else self.role
 
     @property
     def ended(self) -> bool:

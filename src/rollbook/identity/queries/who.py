@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from rollbook.identity.rules import NEEDS_TWO, PORTAL, ROLES, WAYS, titles
+from rollbook.identity.rules import DEVELOPER, NEEDS_TWO, PORTAL, STAFF, WAYS, titles
 from rollbook.kernel.errors import Refused
 from rollbook.policy import Access, Actor, bundle_for
 from rollbook.roster import Tenant, survivor
@@ -24,7 +24,7 @@ class Place:
 
     @property
     def title(self) -> str:
-        return (ROLES.get(self.role) or PORTAL[self.role]).title
+        return (STAFF.get(self.role) or PORTAL[self.role]).title
 
 
 @dataclass(frozen=True)
@@ -85,11 +85,12 @@ class Who:
         person = self.place.person
         if person is not None:
             person = survivor(self.tenant.id, person)
-        return Actor(self.kind, self.role, self.account_id, self.name, person=person, org=self.place.org)
+        role = "administrator" if self.role == DEVELOPER.name else self.role
+        return Actor(self.kind, role, self.account_id, self.name, person=person, org=self.place.org)
 
     def access(self, purpose: str | None = None, reason: str = "") -> Access:
         """The access of this role, for its own purpose unless another is named."""
-        why = purpose or (ROLES.get(self.role) or PORTAL[self.role]).purpose
+        why = purpose or (STAFF.get(self.role) or PORTAL[self.role]).purpose
         return Access(self.actor, why, self.tenant.id, bundle_for(self.tenant.policy), reason=reason)
 
     def not_for(self, roles: tuple[str, ...]) -> Refused:

@@ -86,6 +86,7 @@ DOORS = {
     "page:results": "the results of a class", "page:family_results": "a guardian’s page of results",
     "page:app_try": "an app’s page, tried as one person", "page:audit": "the audit", "page:audit_csv": "a download of the audit",
     "page:disclosures": "the register of what was handed over", "handed over": "a release outside Rollbook",
+    "page:developers": "a developer’s own sandbox",
 }  # fmt: skip
 
 

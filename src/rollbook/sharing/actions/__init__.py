@@ -25,6 +25,7 @@ from rollbook.sharing.actions.renewal import digest, old_secret_until
 from rollbook.sharing.actions.webhooks import tell
 from rollbook.sharing.models import Addition, Agreement, App, FieldRequest, SharingRule, Token
 from rollbook.sharing.queries.grants import Withheld, grant_for, may, shareable
+from rollbook.sharing.queries.listings import listed_as
 from rollbook.sharing.rules import FIELDS, SCIM_SCOPE, STRUCTURAL, STRUCTURAL_REASON, parse_rule
 
 TOKEN_SECONDS = 3600
@@ -52,8 +53,11 @@ def create_app(
     privacy_url: str = "",
     contact: str = "",
     kind: str = "oneroster",
+    listing: str = "",
 ) -> NewApp:
     """Make an app known to a tenant. It sees nothing until there is an agreement and a rule. Raises Invalid.
+
+    listing: the code of its maker's listing, if they have one: they may then ask for details (`queries.listings`).
 
     kind: oneroster; scim (the school's directory writes accounts here, with a long-lived token); or directory (we
     keep the accounts there).
@@ -67,6 +71,11 @@ def create_app(
             "It begins with https://",
             "privacy_url",
         )
+    if tenant.sandbox and kind != "oneroster":
+        raise Invalid(
+            "A sandbox has apps that read, and no others.", "Nobody’s directory writes into it.", "kind"
+        )
+    maker = listed_as(listing) if listing.strip() else None
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:70] or "app"
     secret = secrets.token_urlsafe(32)
     with transaction.atomic(), unguarded("an administrator makes an app known", tenant=tenant.id):
@@ -78,10 +87,11 @@ def create_app(
             )
         app = App.objects.create(
             tenant=tenant, name=name, slug=slug, vendor=vendor, about=about, privacy_url=privacy_url, contact=contact,
-            kind=kind, client_id=secrets.token_hex(12),
+            kind=kind, listing_id=maker.id if maker else None, client_id=secrets.token_hex(12),
             secret_hash=digest(secret), id_key=secrets.token_hex(16), created_at=clock.now(),
         )  # fmt: skip
-        audit(tenant.id, by, "app.created", "app", app.id, app.name)
+        said = {"maker": maker.vendor} if maker else {}
+        audit(tenant.id, by, "app.created", "app", app.id, app.name, **said)
         token = renew_token(app, by=by) if kind == "scim" else ""
     return NewApp(app, app.client_id, secret, token)
 

@@ -34,6 +34,8 @@ class App(Guarded):
     id_key = personal(models.CharField(max_length=64), "account.secret")
     # Teachers may add it to their classes; then its rule follows from what they added, and from nothing else.
     in_library = not_personal(models.BooleanField(default=False), BOOKKEEPING)
+    # A developer's app in their sandbox: the school named it as this one's maker, who may then ask for details.
+    listing_id = not_personal(models.BigIntegerField(null=True, db_index=True), LINK)
     created_at = not_personal(models.DateTimeField(), BOOKKEEPING)
     stopped_at = not_personal(models.DateTimeField(null=True), BOOKKEEPING)
 

@@ -2,10 +2,12 @@
 
 from django.urls import path
 
-from rollbook.sharing.pages.deciding import agreement, new, request_answer, secret, stop_sharing
+from rollbook.sharing.pages.deciding import agreement, maker, new, request_answer, secret, stop_sharing
+from rollbook.sharing.pages.developers import developers, first_request, new_app, sandbox, school, schools
 from rollbook.sharing.pages.directories import directories_list, directory_page, directory_plan, new_directory
 from rollbook.sharing.pages.library import add, away, library, stop_one
 from rollbook.sharing.pages.portal import books, family, mine, seen
+from rollbook.sharing.pages.reference import reference, reference_api, reference_json
 from rollbook.sharing.pages.ruling import history, rule, rule_preview
 from rollbook.sharing.pages.seeing import app_page, apps_list, try_it
 from rollbook.sharing.pages.signing import sign_on
@@ -19,6 +21,15 @@ urlpatterns = [
     path("my-apps/library/<slug:slug>", add, name="library_add"),
     path("my-apps/library/<slug:slug>/away", away, name="library_away"),
     path("library", library, name="library"),
+    path("developers", developers, name="developers"),
+    path("developers/apps/new", new_app, name="developer_app_new"),
+    path("developers/apps/<slug:slug>", first_request, name="developer_app"),
+    path("developers/apps/<slug:slug>/schools", schools, name="developer_schools"),
+    path("developers/apps/<slug:slug>/schools/<str:number>", school, name="developer_school"),
+    path("developers/reference", reference, name="reference"),
+    path("developers/reference/<str:api>.json", reference_json, name="reference_json"),
+    path("developers/reference/<str:api>", reference_api, name="reference_api"),
+    path("developers/sandbox", sandbox, name="developer_sandbox"),
     path("directories", directories_list, name="directories"),
     path("directories/new", new_directory, name="directory_new"),
     path("directories/<slug:slug>", directory_page, name="directory"),
@@ -35,6 +46,7 @@ urlpatterns = [
     path("apps/<slug:slug>/sign-on", sign_on, name="app_sign_on"),
     path("apps/<slug:slug>/events", events, name="app_events"),
     path("apps/<slug:slug>/library", stop_one, name="app_library"),
+    path("apps/<slug:slug>/maker", maker, name="app_maker"),
     path("apps/<slug:slug>/stop", stop_sharing, name="app_stop"),
     path("apps/<slug:slug>/requests/<str:number>", request_answer, name="app_request"),
 ]

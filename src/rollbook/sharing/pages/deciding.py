@@ -16,14 +16,17 @@ from rollbook.kernel import clock
 from rollbook.kernel.errors import Invalid
 from rollbook.kernel.http import row_id
 from rollbook.sharing.actions import agree, answer_field, create_app, stop
+from rollbook.sharing.actions.developers import forget_maker, name_maker
 from rollbook.sharing.actions.renewal import end_old_secrets, old_secrets_of, renew_secret
+from rollbook.sharing.pages.deciders import DECIDES, SEES, may_decide, must_decide
 from rollbook.sharing.pages.words import country, ending_lines
 from rollbook.sharing.queries.choices import agreements_of, request_of
 from rollbook.sharing.queries.facts import app_named, grant_or_why
+from rollbook.sharing.queries.listings import listing_of
 from rollbook.sharing.queries.preview import ending
 
 HELPERS = 4  # rows for sub-processors beyond those there are
-NEW = ("name", "vendor", "about", "privacy_url", "contact")
+NEW = ("name", "vendor", "about", "privacy_url", "contact", "listing")
 
 
 def to(slug: str, done: str = "") -> HttpResponse:
@@ -161,7 +164,7 @@ def _read_agreement(post: Any) -> tuple[dict[str, Any], dict[str, Any], list[Inv
 
 
 @require_http_methods(["GET", "POST"])
-@signed_in("administrator", "dpo")
+@signed_in(*SEES)
 def agreement(request: Any, slug: str) -> HttpResponse:
     """What the app's maker promised; a new agreement takes the place of the one before, which stays as history."""
     access = request.access()
@@ -171,8 +174,7 @@ def agreement(request: Any, slug: str) -> HttpResponse:
     errors: list[Invalid] = []
     form = _agreement_form(in_force, app)
     if request.method == "POST":
-        if request.who.role != "administrator":
-            raise request.who.not_for(("administrator",))
+        must_decide(request)
         form, said, errors = _read_agreement(request.POST)
         if not errors:
             try:
@@ -198,13 +200,13 @@ def agreement(request: Any, slug: str) -> HttpResponse:
         "purposes": [{"name": p, **bundle.purposes[p]} for r, p in sorted(bundle.rules) if r == "app"],
         "regions": [{"code": c, "name": country(c)} for c in bundle.regions_for(request.who.tenant.region)],
         "never": bundle.data["never"]["because"],
-        "may_write": request.who.role == "administrator",
+        "may_write": may_decide(request),
     }
     return render(request, "sharing/agreement.html", context, status=422 if errors else 200)
 
 
 @require_http_methods(["GET", "POST"])
-@signed_in("administrator", "dpo")
+@signed_in(*SEES)
 def stop_sharing(request: Any, slug: str) -> HttpResponse:
     """What happens when sharing stops, with counts; then stop."""
     app = app_named(request.access(), slug)
@@ -221,7 +223,7 @@ KEEPS = {"0": "It ends now", "1": "For a day", "7": "For a week", "30": "For 30 
 
 
 @require_http_methods(["GET", "POST"])
-@signed_in("administrator")
+@signed_in(*DECIDES)
 def secret(request: Any, slug: str) -> HttpResponse:
     """A new secret for the app, shown in the answer and never again; how long the old one works is chosen."""
     app = app_named(request.access(), slug)
@@ -240,8 +242,32 @@ def secret(request: Any, slug: str) -> HttpResponse:
     return render(request, "sharing/secret.html", context, status=422 if errors else 200)
 
 
-@require_POST
+@require_http_methods(["GET", "POST"])
 @signed_in("administrator")
+def maker(request: Any, slug: str) -> HttpResponse:
+    """Who makes the app, by the code of their listing: they may ask for details, and see how you answered."""
+    app = app_named(request.access(), slug)
+    errors: list[Invalid] = []
+    if request.method == "POST":
+        try:
+            if request.POST.get("do") == "end":
+                forget_maker(app, by=request.who.actor)
+            else:
+                name_maker(app, request.POST.get("listing", "")[:100], by=request.who.actor)
+            return to(slug, "maker")
+        except Invalid as error:
+            errors.append(error)
+    context = {
+        "app": app,
+        "errors": errors,
+        "listing": listing_of(app),
+        "code": request.POST.get("listing", "")[:100],
+    }
+    return render(request, "sharing/maker.html", context, status=422 if errors else 200)
+
+
+@require_POST
+@signed_in(*DECIDES)
 def request_answer(request: Any, slug: str, number: str) -> HttpResponse:
     """Answer an app that asked for one more detail."""
     access = request.access()

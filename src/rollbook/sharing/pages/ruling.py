@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from rollbook.identity import signed_in
 from rollbook.kernel.errors import Invalid
 from rollbook.sharing.actions import share
+from rollbook.sharing.pages.deciders import DECIDES, SEES, may_decide
 from rollbook.sharing.pages.deciding import to
 from rollbook.sharing.pages.words import change_lines, many
 from rollbook.sharing.queries.choices import choices, field_choices, rules_of
@@ -56,7 +57,7 @@ def _checked(rule: Any) -> list[Invalid]:
 
 
 @require_http_methods(["GET", "POST"])
-@signed_in("administrator")
+@signed_in(*DECIDES)
 def rule(request: Any, slug: str) -> HttpResponse:
     """The form; "find" looks in long lists, "check" shows what the change does, "save" puts it in force."""
     access = request.access()
@@ -164,7 +165,7 @@ def _form(
 
 
 @require_POST
-@signed_in("administrator")
+@signed_in(*DECIDES)
 def rule_preview(request: Any, slug: str) -> HttpResponse:
     """What the form would change as it stands, for the part of the page that follows it."""
     app = app_named(request.access(), slug)
@@ -184,7 +185,7 @@ def rule_preview(request: Any, slug: str) -> HttpResponse:
 
 
 @require_GET
-@signed_in("administrator", "dpo")
+@signed_in(*SEES)
 def history(request: Any, slug: str) -> HttpResponse:
     """Every rule the app stood under, and a way back to each."""
     access = request.access()
@@ -204,5 +205,5 @@ def history(request: Any, slug: str) -> HttpResponse:
     return render(
         request,
         "sharing/history.html",
-        {"app": app, "past": past, "may_write": request.who.role == "administrator"},
+        {"app": app, "past": past, "may_write": may_decide(request)},
     )

@@ -14,6 +14,7 @@ from rollbook.identity import signed_in
 from rollbook.kernel.http import row_id
 from rollbook.policy import disclose
 from rollbook.sharing.actions.renewal import has_secret
+from rollbook.sharing.pages.deciders import SEES, may_decide
 from rollbook.sharing.pages.payload import made_up, true_payload
 from rollbook.sharing.pages.words import country, listed, many, whom
 from rollbook.sharing.queries import audience
@@ -38,6 +39,7 @@ DONE = {
     "given": "The detail is shared. The app’s next request gets it.",
     "secret_ended": "The old secret has ended. The app signs in again with the new one.",
     "taken_away": "Taken away. The app’s next request gets nothing of that class.",
+    "maker": "Done. Its maker may ask only while you name them here.",
     "refused": "Refused. Nothing has changed, and the app sees that you said no.",
 }
 
@@ -48,14 +50,16 @@ def site(request: HttpRequest) -> str:
 
 
 @require_GET
-@signed_in("administrator", "dpo")
+@signed_in(*SEES)
 def apps_list(request: Any) -> HttpResponse:
     """Every app: what it gets, when it last read, until when, and why nothing leaves if nothing does."""
     lines = app_lines(request.access())
     context = {
         "lines": [{"line": line, "whom": whom(line.reached)} for line in lines],
         "getting": sum(line.leaves for line in lines),
-        "may_write": request.who.role == "administrator",
+        "may_write": may_decide(request),
+        "new": "developer_app_new" if request.who.role == "developer" else "app_new",
+        "directories": request.who.role != "developer",
     }
     return render(request, "sharing/apps.html", context)
 
@@ -74,7 +78,7 @@ def _asked(app: Any, facts: Any, request: Any) -> dict[str, Any]:
 
 
 @require_GET
-@signed_in("administrator", "dpo")
+@signed_in(*SEES)
 def app_page(request: Any, slug: str) -> HttpResponse:
     """What one app sees: each detail with its reason and last use, what was measured and what was promised."""
     access = request.access()
@@ -100,7 +104,7 @@ def app_page(request: Any, slug: str) -> HttpResponse:
         "helpers": [{**h, "country": country(h.get("region", ""))} for h in agreement.sub_processors]
         if agreement
         else [],
-        "may_write": request.who.role == "administrator",
+        "may_write": may_decide(request),
         "has_secret": has_secret(app),
         "duties": duties_of(access, app),
         "additions": additions_of(access, app) if app.in_library else [],
@@ -110,7 +114,7 @@ def app_page(request: Any, slug: str) -> HttpResponse:
 
 
 @require_GET
-@signed_in("administrator", "dpo")
+@signed_in(*SEES)
 def try_it(request: Any, slug: str) -> HttpResponse:
     """The true payload for one pupil, or why this app does not see them. Looking is written down as looking."""
     access = request.access()

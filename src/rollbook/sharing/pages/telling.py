@@ -13,6 +13,7 @@ from rollbook.identity import signed_in
 from rollbook.kernel.errors import Invalid
 from rollbook.kernel.http import row_id
 from rollbook.sharing.actions.webhooks import add_webhook, end_webhook, resend
+from rollbook.sharing.pages.deciders import SEES, may_decide, must_decide
 from rollbook.sharing.queries.facts import app_named
 from rollbook.sharing.queries.webhooks import addresses_of, deliveries_of, webhooks_of
 
@@ -23,7 +24,7 @@ DONE = {
 
 
 @require_http_methods(["GET", "POST"])
-@signed_in("administrator", "dpo")
+@signed_in(*SEES)
 def events(request: Any, slug: str) -> HttpResponse:
     """An app's webhooks and the messages to them. A new one's secret is shown in the answer and never again."""
     access = request.access()
@@ -31,8 +32,7 @@ def events(request: Any, slug: str) -> HttpResponse:
     errors: list[Invalid] = []
     url = ""
     if request.method == "POST":
-        if request.who.role != "administrator":
-            raise request.who.not_for(("administrator",))
+        must_decide(request)
         by, do = request.who.actor, request.POST.get("do", "")
         number = row_id(request.POST.get("number", "0"))
         if do == "end":
@@ -67,7 +67,7 @@ def events(request: Any, slug: str) -> HttpResponse:
             for row in rows
         ],
         "last": rows[-1].id if more else 0,
-        "may_write": request.who.role == "administrator",
+        "may_write": may_decide(request),
         "said": DONE.get(request.GET.get("done", "")),
     }
     return render(request, "sharing/events.html", context, status=422 if errors else 200)

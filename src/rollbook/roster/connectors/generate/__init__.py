@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from .bundle import HEADERS, Bundle, pack
@@ -50,6 +51,7 @@ def generate_oneroster(
     enrollments_per_student: float = ENROLLMENTS_PER_STUDENT,
     no_family_name: str = "",
     school_year: int = 2026,
+    left_on: date | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Generated:
     """Write an invented trust as a OneRoster CSV bundle. The same arguments give the same bytes.
@@ -65,6 +67,7 @@ def generate_oneroster(
         enrollments_per_student: the mean number of classes of a pupil, homeroom included (1 to 14).
         no_family_name: what stands for the family name of those who have none; producers write nothing, `-` or `.`.
         school_year: the calendar year in which the school year begins.
+        left_on: the day on which this year's leavers left; default: the 16 October of the school year.
         progress: called now and then with the pupils done and the pupils asked for.
 
     Returns: the path and the rows of each file.
@@ -89,7 +92,8 @@ def generate_oneroster(
     try:
         folder = work / "bundle"
         folder.mkdir()
-        trust = Trust(students, schools, enrollments_per_student, seed, Calendar(school_year))
+        calendar = Calendar(school_year, left_on.isoformat() if left_on else "")
+        trust = Trust(students, schools, enrollments_per_student, seed, calendar)
         with Bundle(folder, version) as bundle:
             bundle.add("orgs", trust.org_lines())
             bundle.add("academicSessions", trust.calendar.lines())

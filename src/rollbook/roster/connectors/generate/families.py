@@ -263,6 +263,8 @@ class Families:
         enabled = not leaver or draw() < 0.3
         places = [Place(school.id, "student", begin, end)]
         second = self._trust.like(school.index) if quirk == "dual" or draw() < 0.005 else None
+        if quirk == "dual" and second is None:  # two schools are of two kinds, and every case shall be there
+            second = self._trust.unlike(school.index)
         dual = self._trust.plan(second) if second is not None and not leaver else None
         if dual:
             places.append(Place(dual.school.id, "student", calendar.late, ""))

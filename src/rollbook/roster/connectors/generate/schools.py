@@ -45,9 +45,13 @@ OPTIONS = 5
 
 @dataclass(frozen=True)
 class Calendar:
-    """The dates of one school year, as ISO text; `start` is the calendar year in which it begins."""
+    """The dates of one school year, as ISO text; `start` is the calendar year in which it begins.
+
+    left_on: when its leavers left, if that is not to be the usual day.
+    """
 
     start: int
+    left_on: str = ""
 
     @cached_property
     def begin(self) -> str:
@@ -61,7 +65,7 @@ class Calendar:
     @cached_property
     def left(self) -> str:
         """When this year's leavers left: before the autumn half-term."""
-        return f"{self.start}-10-16"
+        return self.left_on or f"{self.start}-10-16"
 
     @cached_property
     def moved(self) -> str:
