@@ -75,6 +75,8 @@ VERBS = {
     "identity.factors_removed": "took the passkeys and codes of {object} away",
     "identity.idp_refused": "refused a sign-in by the school’s own provider",
     "identity.idp_set": "said which provider signs people of {object} in",
+    "identity.idp_stopped": "stopped the school’s own provider: nobody of {object} signs in by it",
+    "identity.idp_tried": "tried the school’s own provider",
     "identity.link_sent": "sent a one-time link to a guardian",
     "identity.new_device": "signed in on a device that was new to them: {browser}",
     "identity.not_me": "said that it was not their badge",
@@ -143,6 +145,7 @@ VERBS = {
     "sync.uploaded": "brought in the file {object}",
     "tenant.changed": "changed the settings of {object}",
     "tenant.created": "set up {object}",
+    "tenant.ended": "ended the account of {object}: {rows} rows are deleted",
     "tenant.exported": "handed everything held of {object} to the school",
 }  # fmt: skip
 

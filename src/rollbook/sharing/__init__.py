@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rollbook.sharing.actions.developers import create_sandbox_app as create_sandbox_app
     from rollbook.sharing.actions.directories import change_settings as change_directory
     from rollbook.sharing.actions.directories import create_directory as create_directory
+    from rollbook.sharing.actions.duties import find_duties as find_duties
     from rollbook.sharing.actions.renewal import renew_secret as renew_secret
     from rollbook.sharing.actions.sign_on import set_sign_on as set_sign_on
     from rollbook.sharing.jobs import plan_directory as plan_directory
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from rollbook.sharing.queries.directories import pushes as directory_plans
     from rollbook.sharing.queries.directories import step_of as plan_step
     from rollbook.sharing.queries.duties import owing as apps_owing
+    from rollbook.sharing.queries.duties import owing_after_end as owing_after_end
     from rollbook.sharing.queries.facts import app_lines as app_lines
     from rollbook.sharing.queries.grants import apps_getting as apps_getting
     from rollbook.sharing.queries.grants import apps_of as apps_of

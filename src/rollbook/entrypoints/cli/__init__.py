@@ -93,6 +93,7 @@ def load() -> None:
         demo,
         directories,
         disclosures,
+        ending,
         export,
         generate,
         policy,

@@ -77,9 +77,9 @@ def _write(tenant: Tenant, file: Any) -> dict[str, int]:
     categories = bundle_for(tenant.policy).categories
     inventory: list[tuple[str, ...]] = []
     with unguarded("a school takes what is held of it", tenant=tenant.id):
-        students = _students(tenant)
+        students = students_of(tenant)
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as pack:
-            for model, rows in _tables(tenant):
+            for model, rows in tables_of(tenant):
                 columns = [c for c in model._meta.concrete_fields if _kind(c, categories) != "secret"]
                 for column in columns:
                     word = word_of(column)
@@ -109,7 +109,7 @@ def _kind(column: Any, categories: Any) -> str:
     return str(categories.get(word.category, {}).get("kind", "")) if word and word.category else ""
 
 
-def _students(tenant: Tenant) -> set[int]:
+def students_of(tenant: Tenant) -> set[int]:
     """Ids of everybody who is or was a student."""
     from django.apps import apps
 
@@ -117,7 +117,7 @@ def _students(tenant: Tenant) -> set[int]:
     return set(roles.values_list("person_id", flat=True))
 
 
-def _tables(tenant: Tenant) -> Iterator[tuple[Any, Any]]:
+def tables_of(tenant: Tenant) -> Iterator[tuple[Any, Any]]:
     """Each guarded table with the tenant's rows. Raises LookupError for one that nobody has thought of."""
     from django.apps import apps
 
@@ -202,7 +202,7 @@ def _write_down(tenant: Tenant, request: str) -> None:
         )
         shown = [
             (model, f.attname)
-            for model, _ in _tables(tenant)
+            for model, _ in tables_of(tenant)
             for f in model._meta.concrete_fields
             if _people_columns(model) and (w := word_of(f)) and w.category
         ]

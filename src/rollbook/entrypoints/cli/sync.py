@@ -57,10 +57,14 @@ def sync(
       rollbook sync export.zip --tenant oakfield
       rollbook sync --undo --tenant oakfield
     """
+    from rollbook.entrypoints.cli.ending import has_ended
+    from rollbook.kernel.errors import Refused
     from rollbook.roster import last_applied, set_aside_of, sync_path
     from rollbook.roster import undo as undo_sync
 
     tenant = find_tenant(slug)
+    if has_ended(tenant):
+        raise Refused(f"The account of {tenant.name} has ended.", "Nothing is brought in for it any more.")
     if not undo and not path:
         raise click.UsageError("Say which bundle: rollbook sync PATH --tenant SLUG (or --undo).")
     bar = Bar()

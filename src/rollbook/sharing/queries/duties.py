@@ -90,6 +90,18 @@ def owing(access: Access) -> list[Owes]:
     return sorted(found.values(), key=lambda owes: (owes.due_on, owes.name))
 
 
+def owing_after_end(tenant: int) -> list[Owes]:
+    """The same for an operator who ends a school's account."""
+    with unguarded("which apps owe a deletion when a school's account ends", tenant=tenant):
+        names = dict(App.objects.filter(tenant_id=tenant).values_list("id", "name"))
+        rows = list(
+            Duty.objects.filter(tenant_id=tenant, state="open")
+            .order_by("due_on", "id")
+            .values_list("app_id", "count", "due_on")
+        )
+    return [Owes(names[app], "", count, due, due < clock.today()) for app, count, due in rows]
+
+
 # ---- One person.
 
 
