@@ -131,6 +131,7 @@ VERBS = {
     "sharing.webhook_ended": "ended an address where {object} was told of events",
     "sharing.webhook_resent": "sent {object} a message again",
     "sign_on.begun": "opened {object}, signed in",
+    "sign_on.cleared": "said that nobody signs in to {object} any more",
     "sign_on.ended": "ended a sign-in",
     "sign_on.links_chosen": "took what was chosen there",
     "sign_on.refused": "refused a sign-in to an app ({error})",
