@@ -10,6 +10,7 @@ from rollbook.identity import set_idp
 from tests.cast import Cast
 from tests.identity.idp.test_saml_idp import DETAILS, ISSUER
 from tests.journeys.look import Site, check_everywhere
+from tests.sharing.scim.conftest import Hallkeys, counts, directory  # noqa: F401  # fixtures
 from tests.sharing.sign_on.conftest import Yard, numberyard, yard  # noqa: F401  # fixtures
 from tests.staff import desk
 
@@ -31,6 +32,11 @@ def test_signing_in_to_an_app(site: Site, yard: Yard) -> None:  # noqa: F811  # 
     check_everywhere(site, client, "/apps/numberyard/sign-on", "sign-on")
     client = desk(yard.cast.tenant, "dpo", "Femi Ashdown")
     check_everywhere(site, client, "/apps/numberyard/sign-on", "sign-on-officer")
+
+
+def test_a_directory_that_names_staff(site: Site, directory: Hallkeys, cast: Cast) -> None:  # noqa: F811
+    client = desk(cast.tenant, "administrator")
+    check_everywhere(site, client, "/apps/hallkeys/sign-on", "sign-on-directory")
 
 
 def test_a_wrong_address_is_said_in_a_browser_without_javascript(site: Site, cast: Cast) -> None:

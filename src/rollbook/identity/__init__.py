@@ -11,10 +11,13 @@ if TYPE_CHECKING:
     from rollbook.identity.actions import add_membership as add_membership
     from rollbook.identity.actions import create_account as create_account
     from rollbook.identity.actions import direct as direct_sign_in
+    from rollbook.identity.actions import directory_says as directory_says
     from rollbook.identity.actions import issue as issue_badges
     from rollbook.identity.actions import make_reset_link as make_reset_link
+    from rollbook.identity.actions import names_staff as names_staff
     from rollbook.identity.actions import new_developer as new_developer
     from rollbook.identity.actions import print_run as print_badges
+    from rollbook.identity.actions import set_directory as set_directory
     from rollbook.identity.actions import set_grace as set_grace
     from rollbook.identity.actions import set_idp as set_idp
     from rollbook.identity.actions import set_password as set_password

@@ -251,7 +251,28 @@ class SchoolIdp(Guarded):
     match = not_personal(models.CharField(max_length=16, default="email"), BOOKKEEPING)
     claim = not_personal(models.CharField(max_length=64, default="email"), BOOKKEEPING)
     trusts_mfa = not_personal(models.BooleanField(default=False), BOOKKEEPING)
+    # The directory whose word lets teachers of the roll sign in by this provider; none until an administrator says so.
+    staff_from = not_personal(models.BigIntegerField(null=True), LINK)
     changed_at = not_personal(models.DateTimeField(), BOOKKEEPING)
+
+
+class DirectoryAccount(Guarded):
+    """A staff account that was made because the school's directory names them: it is closed when the directory says so.
+
+    source_id: the directory (an app of sharing). entry_id: its own account for them there.
+    """
+
+    id = not_personal(IdField(), LINK)
+    tenant = tenant()
+    source_id = not_personal(models.BigIntegerField(), LINK)
+    entry_id = not_personal(models.BigIntegerField(), LINK)
+    account = not_personal(models.ForeignKey(Account, on_delete=models.CASCADE, related_name="+"), LINK)
+    made_at = not_personal(models.DateTimeField(), BOOKKEEPING)
+
+    class Meta(Guarded.Meta):
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "source_id", "entry_id"], name="directory_account_once")
+        ]
 
 
 class SchoolIdpKey(Guarded):

@@ -25,6 +25,9 @@ from rollbook.identity.actions.developers import new_developer as new_developer
 from rollbook.identity.actions.developers import open_sign_up as open_sign_up
 from rollbook.identity.actions.developers import send_sign_up as send_sign_up
 from rollbook.identity.actions.developers import sign_up as sign_up
+from rollbook.identity.actions.directory import directory_says as directory_says
+from rollbook.identity.actions.directory import names_staff as names_staff
+from rollbook.identity.actions.directory import set_directory as set_directory
 from rollbook.identity.actions.factors import add_passkey as add_passkey
 from rollbook.identity.actions.factors import begin_grace as begin_grace
 from rollbook.identity.actions.factors import forget_factors as forget_factors

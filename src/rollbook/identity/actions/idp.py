@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import transaction
 
+from rollbook.identity.actions.directory import set_directory
 from rollbook.identity.actions.sessions import SessionStore, begin, digest, end_sign_ins
 from rollbook.identity.models import (
     Membership,
@@ -96,6 +97,7 @@ def set_idp(
 def stop_idp(tenant: Tenant, by: Actor | None) -> None:
     """Nobody signs in by the school's own provider any more, and whoever did is signed out. Raises NotFound."""
     with transaction.atomic(), unguarded("a school's own sign-in is stopped", tenant=tenant.id):
+        set_directory(tenant, None, by)
         gone, _ = SchoolIdp.objects.filter(tenant=tenant).delete()
         if not gone:
             raise NotFound("There is no sign-in to stop.")

@@ -14,12 +14,14 @@ GUARDIANS = frozenset({"guardian", "parent", "relative"})
 
 @dataclass(frozen=True)
 class Standing:
-    """A person as sign-in needs them. here: on the roll and not switched off by the school. kinds: student, guardian."""
+    """A person as sign-in needs them. here: on the roll and not switched off by the school. kinds: student, guardian.
+    roles: what the roll says they are."""
 
     id: int
     first_name: str
     here: bool
     kinds: frozenset[str]
+    roles: frozenset[str] = frozenset()
 
 
 def standing(tenant: int, person: int) -> Standing | None:
@@ -43,7 +45,9 @@ def standing(tenant: int, person: int) -> Standing | None:
         if roles & GUARDIANS or (not kinds and links.exists()):
             kinds.add("guardian")
     given, preferred, status, enabled = row
-    return Standing(person, preferred or given, status == "active" and enabled, frozenset(kinds))
+    return Standing(
+        person, preferred or given, status == "active" and enabled, frozenset(kinds), frozenset(roles)
+    )
 
 
 BY = ("email", "username", "identifier")  # details by which a school's own sign-in can name somebody

@@ -10,10 +10,12 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
+from rollbook.identity import directory_says, names_staff, set_directory
 from rollbook.kernel import clock
 from rollbook.kernel.errors import Invalid, NotFound
 from rollbook.policy import Actor, audit, unguarded
-from rollbook.sharing.models import ScimGroup, ScimUser
+from rollbook.roster import Tenant
+from rollbook.sharing.models import App, ScimGroup, ScimUser
 from rollbook.sharing.queries import Standing
 
 MOST = 100_000  # accounts or groups that one directory may make: far above any school, far below what hurts
@@ -46,7 +48,42 @@ class GroupFields:
 def save_user(standing: Standing, fields: UserFields, id_: int | None = None) -> int:
     """Make an account of the directory's own, or change one. Raises Invalid (field userName) when the name is taken."""
     values = {**vars(fields), "user_key": fields.user_name.lower()}
-    return _save(standing, ScimUser, values, id_, "user", f"The user name {fields.user_name} is taken.")
+    with transaction.atomic():
+        saved = _save(standing, ScimUser, values, id_, "user", f"The user name {fields.user_name} is taken.")
+        _tell_identity(standing.tenant_id, standing.app_id, saved, fields, _actor(standing))
+    return saved
+
+
+def let_staff_in(app: App, on: bool, by: Actor | None) -> None:
+    """Let teachers of the roll whom this directory names sign in by the school's own sign-in, or no longer.
+
+    Raises Invalid for an app that is no directory, and where the school has no sign-in of its own.
+    """
+    if app.kind != "scim":
+        raise Invalid(
+            f"{app.name} writes no accounts here.", "Only a SCIM directory can name staff.", "staff"
+        )
+    with transaction.atomic():
+        set_directory(Tenant.objects.get(id=app.tenant_id), app.id if on else None, by)
+        if not on:
+            return
+        with unguarded("a directory's word begins to count for what it wrote before", tenant=app.tenant_id):
+            rows = list(ScimUser.objects.filter(tenant_id=app.tenant_id, app=app, person_id=None))
+        for row in rows:
+            _tell_identity(app.tenant_id, app.id, row.id, row, Actor("app", "app", app.id, app.name))
+
+
+def _tell_identity(tenant_id: int, app_id: int, entry: int, fields: Any, by: Actor) -> None:
+    """Say what a directory's account is now; only an account that it calls active counts as one."""
+    if names_staff(tenant_id) != app_id:
+        return
+    mails = [e for e in fields.emails if isinstance(e, dict) and isinstance(e.get("value"), str)]
+    first = next((e for e in mails if e.get("primary") is True), mails[0] if len(mails) == 1 else {})
+    name = fields.display_name or f"{fields.given_name} {fields.family_name}".strip() or fields.formatted_name
+    directory_says(
+        Tenant.objects.get(id=tenant_id), app_id, entry, email=str(first.get("value", "")), name=name[:200],
+        active=fields.active is True, by=by,
+    )  # fmt: skip
 
 
 def save_group(standing: Standing, fields: GroupFields, id_: int | None = None) -> int:
@@ -79,6 +116,10 @@ def remove(standing: Standing, kind: str, id_: int) -> None:
         gone, _ = model.objects.filter(tenant_id=standing.tenant_id, app_id=standing.app_id, id=id_).delete()
         if not gone:
             raise NotFound(f"There is no such {kind}.")
+        if kind == "user":
+            _tell_identity(
+                standing.tenant_id, standing.app_id, id_, UserFields("", active=False), _actor(standing)
+            )
         audit(standing.tenant_id, _actor(standing), f"scim.{kind}_deleted", f"scim {kind}", id_)
 
 

@@ -10,9 +10,10 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from rollbook.identity import signed_in
+from rollbook.identity import names_staff, signed_in
 from rollbook.kernel.errors import Invalid, NotFound
 from rollbook.kernel.http import metadata_text
+from rollbook.sharing.actions.scim import let_staff_in
 from rollbook.sharing.actions.sign_on import clear_sign_on, set_sign_on
 from rollbook.sharing.api.common import origin
 from rollbook.sharing.queries.facts import app_named
@@ -31,7 +32,11 @@ NAMES = {
 LISTS = ("redirect_uris", "logout_uris")
 TYPED = ("protocol", "launch_url", "entity_id", "login_url", "jwks_url", "jwks", "deep_link_url")
 MOST = 20  # addresses of one kind
-SAID = {"save": "Saved. It holds from the next sign-in on.", "clear": "People no longer sign in to it."}
+SAID = {
+    "staff": "Saved. It holds from now on.",
+    "save": "Saved. It holds from the next sign-in on.",
+    "clear": "People no longer sign in to it.",
+}
 
 
 @require_http_methods(["GET", "POST"])
@@ -49,6 +54,8 @@ def sign_on(request: Any, slug: str) -> HttpResponse:
             match request.POST.get("do", ""):
                 case "save":
                     _save(request, app, form, sign_on_of(access, app))
+                case "staff":
+                    let_staff_in(app, "staff" in request.POST, request.who.actor)
                 case "clear":
                     clear_sign_on(app, request.who.actor)
                 case _:
@@ -63,6 +70,7 @@ def sign_on(request: Any, slug: str) -> HttpResponse:
         "public": "public" in request.POST if errors else bool(now and now.public),
         "title": KINDS[now.protocol][0] if now else "", "ours": [(NAMES[n], value) for n, value in ours.items()],
         "may_write": request.who.role == "administrator", "said": SAID.get(request.GET.get("done", "")),
+        "names_staff": app.kind == "scim" and names_staff(request.who.tenant.id) == app.id,
         "field": errors[0].field if errors else "",
     }  # fmt: skip
     return render(request, "sharing/sign_on.html", context, status=422 if errors else 200)
