@@ -98,6 +98,7 @@ EMAIL_HOST, EMAIL_PORT = _mail.hostname or "", _mail.port or (465 if _mail.schem
 EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = unquote(_mail.username or ""), unquote(_mail.password or "")
 EMAIL_USE_SSL, EMAIL_TIMEOUT = _mail.scheme == "smtps", 20
 EMAIL_USE_TLS = _mail.scheme == "smtp+tls"
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'dummy'}.EmailBackend"
 DEFAULT_FROM_EMAIL = env.str("ROLLBOOK_MAIL_FROM", "")
 # An HTTP gateway that takes {"to": ..., "text": ...} as JSON; "" sends no SMS.
 ROLLBOOK_SMS_URL = env.str("ROLLBOOK_SMS_URL", "")

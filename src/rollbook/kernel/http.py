@@ -10,11 +10,22 @@ from functools import wraps
 from typing import Any, Protocol
 from urllib.parse import quote
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from rollbook.kernel.errors import Invalid, NotFound, Refused
+
+
+def origin(request: HttpRequest) -> str:
+    """The address of this site as others should write it: ROLLBOOK_BASE_URL, or what the request was sent to."""
+    return str(settings.ROLLBOOK_BASE_URL) or f"{request.scheme}://{request.get_host()}"
+
+
+def site() -> str:
+    """The same where there is no request: ROLLBOOK_BASE_URL, or this machine's for trying out."""
+    return str(settings.ROLLBOOK_BASE_URL) or "http://127.0.0.1:8000"
 
 
 class Staff(Protocol):

@@ -10,7 +10,6 @@ import hmac
 from base64 import urlsafe_b64encode
 
 from django.conf import settings
-from django.core.mail import send_mail
 from django.db import transaction
 
 from rollbook.identity import rules
@@ -20,8 +19,10 @@ from rollbook.identity.models import Account, Membership, SignUpKey
 from rollbook.identity.queries import Who, account_by_email, places_of, who_is
 from rollbook.kernel import clock, limits
 from rollbook.kernel.errors import Invalid, NotFound
+from rollbook.kernel.http import site
 from rollbook.kernel.ids import new_id
 from rollbook.kernel.jobs import enqueue
+from rollbook.kernel.mail import mail
 from rollbook.policy import audit, unguarded
 from rollbook.roster import Tenant, make_sandbox
 
@@ -64,7 +65,7 @@ def send_sign_up(key_id: int) -> None:
         found = SignUpKey.objects.filter(id=key_id, sent_at=None, expires_at__gt=clock.now()).first()
     if found is None:
         return
-    base = settings.ROLLBOOK_BASE_URL or "http://127.0.0.1:8000"
+    base = site()
     if _works_for_a_school(account_by_email(found.email)):
         text = (
             f"Somebody, perhaps you, asked for a developer’s link. This email has an account that works for a school.\n"
@@ -76,7 +77,7 @@ def send_sign_up(key_id: int) -> None:
             f"The link works once, for {int(rules.SIGN_UP_LASTS.total_seconds() // 60)} minutes.\n\n"
             "You did not ask for this? Then do nothing.\n"
         )
-    send_mail(SUBJECT, text, settings.DEFAULT_FROM_EMAIL or None, [found.email])
+    mail(found.email, SUBJECT, text)
     with unguarded("a developer's link was sent"):
         SignUpKey.objects.filter(id=key_id).update(sent_at=clock.now())
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from django.conf import settings
 from django.core import signing
-from django.core.mail import send_mail
 from django.db import transaction
 from webauthn import (
     generate_authentication_options,
@@ -30,14 +29,15 @@ from webauthn.helpers.structs import (
 )
 
 from rollbook.identity import rules
-from rollbook.identity.actions.links import channels
 from rollbook.identity.actions.sessions import SessionStore, begin, digest, end_sign_ins
 from rollbook.identity.actions.tries import TooMany, Tries
 from rollbook.identity.models import Account, KnownDevice, Passkey, RecoveryCode, Session
 from rollbook.identity.queries import Who, passkeys_of, places_of, who_is
 from rollbook.kernel import clock, limits
 from rollbook.kernel.errors import Invalid, NotFound
+from rollbook.kernel.http import site
 from rollbook.kernel.jobs import enqueue
+from rollbook.kernel.mail import can_mail, mail
 from rollbook.policy import Actor, audit, unguarded
 
 SALT = "rollbook.passkey"
@@ -308,20 +308,20 @@ def tell_device(device_id: int) -> None:
 
     It says the browser and when, for they must know whether it was they; no name, no school and no link that signs in.
     """
-    if "mail" not in channels():
+    if not can_mail():
         return
     with unguarded("the holder of an account is told of a new device"):
         open_ = KnownDevice.objects.filter(id=device_id, told_at=None, account__closed_at=None)
         found = open_.select_related("account").first()
         if found is None:
             return
-        send_mail(
+        mail(
+            found.account.email,
             "A new device signed in to your Rollbook account",
             NEW_DEVICE.format(
                 browser=found.browser or "A browser", at=f"{found.first_at:%-d %B %Y at %H:%M} UTC",
-                site=settings.ROLLBOOK_BASE_URL or "http://127.0.0.1:8000",
+                site=site(),
             ),
-            settings.DEFAULT_FROM_EMAIL or None, [found.account.email],
         )  # fmt: skip
         KnownDevice.objects.filter(id=device_id).update(told_at=clock.now())
 

@@ -7,7 +7,6 @@ import hmac
 
 import httpx
 from django.conf import settings
-from django.core.mail import send_mail
 from django.db import transaction
 from django.db.models import F
 
@@ -19,8 +18,10 @@ from rollbook.identity.models import OneTimeKey
 from rollbook.identity.queries import Who, person_is, sign_in_rules
 from rollbook.kernel import clock, limits
 from rollbook.kernel.errors import NotFound
+from rollbook.kernel.http import site
 from rollbook.kernel.ids import new_id
 from rollbook.kernel.jobs import enqueue
+from rollbook.kernel.mail import can_mail, mail
 from rollbook.policy import Actor, audit, unguarded
 from rollbook.roster import Tenant, contacts_of, guardians_by
 
@@ -29,8 +30,9 @@ ROLLBOOK = Actor("system", "system", 0, "Rollbook")
 
 def channels() -> tuple[str, ...]:
     """How this site can reach a guardian: mail, sms, or not at all."""
-    mail = bool(settings.EMAIL_HOST or settings.EMAIL_BACKEND.endswith("locmem.EmailBackend"))
-    return tuple(name for name, can in (("mail", mail), ("sms", bool(settings.ROLLBOOK_SMS_URL))) if can)
+    return tuple(
+        name for name, can in (("mail", can_mail()), ("sms", bool(settings.ROLLBOOK_SMS_URL))) if can
+    )
 
 
 def ask_for_link(tenant: Tenant, contact: str, address: str) -> int:
@@ -65,12 +67,12 @@ def send_link(tenant_id: int, key_id: int) -> None:
     if found is None or found.sent_at is not None:
         return
     token, code = rules.one_time(key_of(tenant_id), key_id)
-    mail, number = contacts_of(tenant_id, found.account.person_id)
-    base = settings.ROLLBOOK_BASE_URL or "http://127.0.0.1:8000"
+    address, number = contacts_of(tenant_id, found.account.person_id)
+    base = site()
     text = f"{found.tenant.name}: your code is {code}. Or open {base}/family/link/{token}\nIt works once, for half an hour."
-    if found.channel == "mail" and mail:
+    if found.channel == "mail" and address:
         said = f"{text}\n\nYou did not ask for this? Then do nothing.\n"
-        send_mail(f"Sign in to {found.tenant.name}", said, settings.DEFAULT_FROM_EMAIL or None, [mail])
+        mail(address, f"Sign in to {found.tenant.name}", said)
     elif found.channel == "sms" and number:
         answer = httpx.post(settings.ROLLBOOK_SMS_URL, json={"to": number, "text": text}, timeout=20)
         answer.raise_for_status()

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods
 from rollbook.identity import actions, jobs  # noqa: F401  # registers the job that sends
 from rollbook.identity.pages.who import address_of, agent_of, number_device
 from rollbook.kernel.errors import Invalid, NotFound
+from rollbook.kernel.mail import can_mail
 
 
 def is_on() -> bool:
@@ -22,7 +23,7 @@ def is_on() -> bool:
 @require_http_methods(["GET", "POST"])
 def developer_sign_up(request: Any) -> HttpResponse:
     """An email. The page looks the same for every one."""
-    mail = "mail" in actions.channels()
+    mail = can_mail()
     context: dict[str, Any] = {"on": is_on(), "mail": mail, "email": request.POST.get("email", "")[:300]}
     status = 200
     if request.method == "POST":

@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 
 from rollbook.identity import actions
 from rollbook.identity.rules import ROLES
+from rollbook.kernel.http import origin
 
 # The main pages: title, address, and the roles that may open it.
 NAVIGATION = (
@@ -107,7 +108,7 @@ def wait(seconds: int) -> str:
 
 def site_of(request: HttpRequest) -> tuple[str, str]:
     """The name of this site, as passkeys are bound to it, and its origin."""
-    url = settings.ROLLBOOK_BASE_URL or f"{request.scheme}://{request.get_host()}"
+    url = origin(request)
     return urlsplit(url).hostname or "", url
 
 

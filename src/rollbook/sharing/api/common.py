@@ -13,6 +13,7 @@ from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
 
 from rollbook.kernel import limits
+from rollbook.kernel.http import origin as origin
 from rollbook.sharing.actions import Call, note_call, short
 from rollbook.sharing.queries import Grant, Standing, Withheld, token_grant
 
@@ -21,11 +22,6 @@ JSON = "application/json"
 SMALL = 2000  # bytes: a shorter answer is not compressed
 WRONG_TRIES = 60  # wrong tokens or secrets a minute, for each address; a quarter of it for each client id
 OVER = "Too many requests in this minute. Wait, then go on."
-
-
-def origin(request: HttpRequest) -> str:
-    """The address of this site as the app should write it: ROLLBOOK_BASE_URL, or what the request was sent to."""
-    return str(settings.ROLLBOOK_BASE_URL) or f"{request.scheme}://{request.get_host()}"
 
 
 def address(request: HttpRequest) -> str:

@@ -11,6 +11,7 @@ import orjson
 from django.conf import settings
 
 from rollbook.kernel import clock
+from rollbook.kernel.http import site
 from rollbook.kernel.jobs import job
 from rollbook.sharing.actions.feed import advance
 from rollbook.sharing.actions.webhooks import (
@@ -78,7 +79,7 @@ def message(grant: Grant, delivery: Any) -> dict[str, Any]:
         "id": seal_short(grant.id_key, "delivery", [delivery.id])[0], "type": "events.available",
         "created": delivery.created_at.isoformat(timespec="milliseconds"),
         "district": seal_short(grant.id_key, "district", [grant.tenant_id])[0], "counts": delivery.counts,
-        "events": f"{settings.ROLLBOOK_BASE_URL}/v3.1/events?starting_after={before}",
+        "events": f"{site()}/v3.1/events?starting_after={before}",
     }  # fmt: skip
 
 
@@ -88,7 +89,7 @@ def duty_message(key: bytes, delivery: Any) -> dict[str, Any]:
         "id": seal_short(key, "delivery", [delivery.id])[0], "type": "duties.available",
         "created": delivery.created_at.isoformat(timespec="milliseconds"),
         "district": seal_short(key, "district", [delivery.tenant_id])[0], "counts": delivery.counts,
-        "duties": f"{settings.ROLLBOOK_BASE_URL}/sharing/v1/duties",
+        "duties": f"{site()}/sharing/v1/duties",
     }  # fmt: skip
 
 

@@ -10,12 +10,11 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from rollbook.identity import signed_in
 from rollbook.kernel.errors import Invalid, NotFound
-from rollbook.kernel.http import row_id
+from rollbook.kernel.http import origin, row_id
 from rollbook.policy import disclose
 from rollbook.roster import ask_to_fill, awkward_pupils, sandbox_state
 from rollbook.sharing.actions.developers import MOST_OPEN, REASON, ask_school, create_sandbox_app
 from rollbook.sharing.pages import trying
-from rollbook.sharing.pages.seeing import site
 from rollbook.sharing.pages.words import many
 from rollbook.sharing.queries.facts import app_lines, app_named
 from rollbook.sharing.queries.listings import askable, asked_of, school_named, schools_of, shared_by
@@ -99,7 +98,7 @@ def first_request(request: Any, slug: str) -> HttpResponse:
 
 def _first(request: Any, app: Any, answered: trying.Answered | None, secret: str = "") -> HttpResponse:
     address = answered.address if answered else trying.FIRST
-    said = (site(request), app.client_id, secret or "YOUR-SECRET", address)
+    said = (origin(request), app.client_id, secret or "YOUR-SECRET", address)
     context = {
         "app": app, "secret": secret, "answered": answered, "address": address, "trials": trying.trials(),
         "curl": trying.in_curl(*said), "python": trying.in_python(*said),

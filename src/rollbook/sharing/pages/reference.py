@@ -9,14 +9,14 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from rollbook.kernel.errors import NotFound
+from rollbook.kernel.http import origin
 from rollbook.sharing.connectors.reference import APIS, read
-from rollbook.sharing.pages.seeing import site
 
 
 @require_GET
 def reference(request: Any) -> HttpResponse:
     """Which APIs there are."""
-    apis = [{"name": name, "api": read(made(site(request)))} for name, made in APIS.items()]
+    apis = [{"name": name, "api": read(made(origin(request)))} for name, made in APIS.items()]
     return render(request, "sharing/reference.html", {"apis": apis})
 
 
@@ -35,4 +35,4 @@ def reference_json(request: Any, api: str) -> HttpResponse:
 def _document(request: Any, api: str) -> bytes:
     if api not in APIS:
         raise NotFound("There is no such API.")
-    return APIS[api](site(request))
+    return APIS[api](origin(request))

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from rollbook.identity import signed_in
-from rollbook.kernel.http import row_id
+from rollbook.kernel.http import origin, row_id
 from rollbook.policy import disclose
 from rollbook.sharing.actions.renewal import has_secret
 from rollbook.sharing.pages.deciders import SEES, may_decide
@@ -42,11 +41,6 @@ DONE = {
     "maker": "Done. Its maker may ask only while you name them here.",
     "refused": "Refused. Nothing has changed, and the app sees that you said no.",
 }
-
-
-def site(request: HttpRequest) -> str:
-    """The address of this site as apps write it."""
-    return str(settings.ROLLBOOK_BASE_URL) or f"{request.scheme}://{request.get_host()}"
 
 
 @require_GET
@@ -98,7 +92,7 @@ def app_page(request: Any, slug: str) -> HttpResponse:
         "unseen": len(facts.unseen),
         "whom_named": in_words(access, read_rule(facts.rule).people) if facts.rule else "",
         "asked": [_asked(app, facts, r) for r in facts.requests],
-        "payload": made_up(facts.grant, site(request)) if facts.grant else "",
+        "payload": made_up(facts.grant, origin(request)) if facts.grant else "",
         "unused": listed(d.field.title.lower() for d in facts.unused),
         "region": country(agreement.region) if agreement else "",
         "helpers": [{**h, "country": country(h.get("region", ""))} for h in agreement.sub_processors]
@@ -129,7 +123,7 @@ def try_it(request: Any, slug: str) -> HttpResponse:
         if grant is None:
             context["because"] = withheld.reason if withheld else ""
         elif person.id in audience(grant, "person").active:
-            payload, columns, people, hidden = true_payload(access, grant, person.id, site(request))
+            payload, columns, people, hidden = true_payload(access, grant, person.id, origin(request))
             context |= {"payload": payload, "hidden": listed(title.lower() for title in hidden)}
         else:
             context["because"] = why_not(access, grant, person)
