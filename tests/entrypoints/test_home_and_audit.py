@@ -22,7 +22,7 @@ from rollbook.roster.models import Person
 from rollbook.sharing.actions import Call, NewApp, agree, ask_field, create_app, note_call, share
 from rollbook.sharing.queries import grant_for
 from tests.cast import Cast
-from tests.staff import desk, plain
+from tests.staff import desk, guardian, let_in, plain, pupil
 
 
 @pytest.fixture
@@ -283,3 +283,13 @@ def test_days_are_of_the_time_of_the_record(cast: Cast) -> None:
         today = clock.today()
     found, _ = queries.page_of(cast.administrator, queries.Narrow(since=today, until=today))
     assert [e.does for e in found] == ["applied the sync late file"]
+
+
+def test_what_was_looked_at_holds_the_looks_of_pupils_and_guardians(
+    cast: Cast, administrator: Client
+) -> None:
+    let_in(cast.tenant)
+    pupil(cast.tenant, cast.ada.id).get("/books/seen")
+    guardian(cast.tenant, cast.cleo.id).get("/family")
+    looked = administrator.get("/audit", {"kind": "look"}).content.decode()
+    assert looked.count("Somebody looked") and "Ada" in looked and "Cleo" in looked

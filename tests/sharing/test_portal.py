@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rollbook.kernel import clock
-from rollbook.policy import Disclosure, unguarded
+from rollbook.policy import Disclosure, Restriction, unguarded
 from rollbook.roster.models import Enrollment
 from rollbook.sharing.actions import agree, create_app, share, stop
 from rollbook.sharing.actions.sign_on import set_sign_on
@@ -91,6 +91,21 @@ def test_staff_open_the_apps_that_their_row_in_the_roster_reaches(cast: Cast) ->
     ben = desk(cast.tenant, "teacher", "Ben Thistlewick", person_id=cast.ben.id)
     assert "/launch/numberyard" in page(ben, "/my-apps")
     assert "/launch/numberyard" not in page(desk(cast.tenant, "administrator"), "/my-apps")
+
+
+def test_a_pupil_whose_data_is_restricted_is_told_why_there_is_nothing(cast: Cast) -> None:
+    let_in(cast.tenant)
+    app(cast, "Numberyard", "all")
+    child = pupil(cast.tenant, cast.ada.id)
+    assert "resting" not in page(child)
+    with unguarded("a restriction begins"):
+        Restriction.objects.create(
+            tenant_id=cast.tenant.id, person_id=cast.ada.id, because="she asked", began_at=clock.now()
+        )
+    books = page(child)
+    assert "Your details are resting." in books and "numberyard" not in books
+    seen = page(child, "/books/seen")
+    assert "Your details are resting" in seen and "Numberyard" not in seen
 
 
 def test_im_finished_ends_the_sign_in(cast: Cast) -> None:

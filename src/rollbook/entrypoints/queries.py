@@ -25,7 +25,7 @@ from rollbook.sharing import App
 PAGE = 50
 BATCH = 200
 KINDS = {
-    "look": "Staff looked",
+    "look": "Somebody looked",
     "received": "Apps received",
     "handed": "Handed over by hand",
     "asked": "Other calls of apps",
@@ -264,9 +264,10 @@ def _disclosures(
     access: Access, narrow: Narrow, before: int | None, members: set[int] | None
 ) -> Iterator[Event]:
     rows = _timed(access.select(Disclosure), narrow)
-    if narrow.kind:
-        kinds = [recipient for recipient, kind in RECIPIENTS.items() if kind == narrow.kind]
-        rows = rows.filter(recipient_kind__in=kinds or ["staff"])
+    if narrow.kind == "look":
+        rows = rows.exclude(recipient_kind__in=list(RECIPIENTS))  # pupils and guardians look too
+    elif narrow.kind:
+        rows = rows.filter(recipient_kind__in=[r for r, kind in RECIPIENTS.items() if kind == narrow.kind])
     if narrow.who:
         rows = rows.filter(recipient__icontains=narrow.who)
     same = one_and_the_same(access, narrow.person) if narrow.person else frozenset()

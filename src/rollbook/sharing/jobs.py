@@ -40,9 +40,18 @@ from rollbook.sharing.queries.directories import (
     facts,
     holdings,
     people_of,
+    resting,
     waiting,
 )
-from rollbook.sharing.rules.accounts import Key, Record, members_of, parse_settings, password, records
+from rollbook.sharing.rules.accounts import (
+    Key,
+    Record,
+    left_alone,
+    members_of,
+    parse_settings,
+    password,
+    records,
+)
 from rollbook.sharing.rules.pushing import plan, undo
 
 NO_MORE = "The sharing rule or the agreement changed since this plan was made. Make a new plan."
@@ -81,6 +90,7 @@ def plan_directory(directory: Directory, *, by: Actor | None = None) -> Push:
             raise Invalid(str(error), "", "url") from error
         finally:
             there.close()
+    desired = left_alone(desired, kept, map(str, resting(directory, grant.access.purpose)), by_place)
     return save_plan(directory, grant, plan(desired, kept, settings, clock.today()), by=by)
 
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from rollbook.kernel import clock, sealing
 from rollbook.kernel.errors import Invalid
-from rollbook.policy import Audit, Disclosure, unguarded
+from rollbook.policy import Audit, Disclosure, Restriction, unguarded
 from rollbook.sharing import (
     change_directory,
     create_directory,
@@ -25,6 +25,7 @@ from rollbook.sharing import (
 from rollbook.sharing.models import Directory, PushStep
 from tests.cast import Cast
 from tests.sharing.directories.conftest import ScimHallkeys, change, join, leave
+from tests.staff import desk
 
 AUTUMN = datetime(2026, 11, 21, 9, tzinfo=UTC)
 
@@ -124,6 +125,28 @@ def test_who_leaves_is_disabled_then_archived_then_deleted(scim: ScimHallkeys, c
         assert "ada.riverstone" not in scim.users()
     with unguarded("a test reads the audit"):
         assert Audit.objects.filter(verb="directory.done").count() == 4
+
+
+def test_whose_data_is_restricted_keeps_the_account_as_it_is(scim: ScimHallkeys, cast: Cast) -> None:
+    scim.share().run()
+    before = scim.everything()
+    with unguarded("a restriction begins"):
+        held = Restriction.objects.create(
+            tenant_id=cast.tenant.id, person_id=cast.ada.id, because="she asked", began_at=clock.now()
+        )
+    change(cast.ada, given_name="Adelheid")
+    planned = scim.plan()
+    assert planned.total == 0
+    page = (
+        desk(cast.tenant, "administrator").get(f"/directories/hallkeys/plans/{planned.id}").content.decode()
+    )
+    assert "The use of 1 person’s data is restricted." in page
+    scim.run()
+    assert scim.everything() == before
+    with unguarded("it ends"):
+        Restriction.objects.filter(id=held.id).update(ended_at=clock.now())
+    scim.run()
+    assert any(u["name"]["givenName"] == "Adelheid" for u in scim.users().values())
 
 
 @pytest.mark.commitment("CLEV-1.15")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
@@ -11,7 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from rollbook.identity import actions, rules
 from rollbook.identity.pages.who import address_of, agent_of, device_of, number_device, wait
 from rollbook.kernel.errors import Invalid
-from rollbook.kernel.http import signed_in
+from rollbook.kernel.http import safe_next, signed_in
 
 # The one page that may ask for the camera, and what it may load: nothing leaves but to this site.
 CAMERA = "camera=(self), microphone=(), geolocation=(), browsing-topics=()"
@@ -43,8 +44,19 @@ def badge(request: Any) -> HttpResponse:
     if who is None:
         return _answer(request, FITS_NOT, 422)
     if request.headers.get("Accept") == "application/json":
-        return JsonResponse({"next": "/badge/you"})
-    return HttpResponseRedirect("/badge/you")
+        return JsonResponse({"next": _on(request, "/badge/you")})
+    return HttpResponseRedirect(_on(request, "/badge/you"))
+
+
+def _on(request: Any, path: str) -> str:
+    """A page of signing in, that still knows where the child was going: `next` rides in the address, for the form of
+    a badge sends what the badge says and nothing else."""
+    wanted = safe_next(request)
+    return path if wanted == "/" else f"{path}?{urlencode({'next': wanted})}"
+
+
+def _ways(request: Any) -> dict[str, str]:
+    return {"badge": _on(request, "/badge"), "picture": _on(request, "/picture")}
 
 
 def _answer(request: Any, problem: str, status: int) -> HttpResponse:
@@ -54,7 +66,9 @@ def _answer(request: Any, problem: str, status: int) -> HttpResponse:
 
 
 def _badge(request: Any, problem: str = "", status: int = 200) -> HttpResponse:
-    answer = render(request, "identity/badge.html", {"problem": problem}, status=status)
+    answer = render(
+        request, "identity/badge.html", {"problem": problem, "ways": _ways(request)}, status=status
+    )
     answer["Permissions-Policy"], answer["Content-Security-Policy"] = CAMERA, CSP
     return number_device(request, answer)
 
@@ -78,7 +92,7 @@ def picture(request: Any) -> HttpResponse:
                 request.session, number, taps, address_of(request), device_of(request), agent_of(request)
             )
             if who is not None:
-                return HttpResponseRedirect("/badge/you")
+                return HttpResponseRedirect(_on(request, "/badge/you"))
             problem, status = "Those are not the pictures. Try again, or ask your teacher.", 422
         except actions.TooMany as error:
             problem, status = wait(error.seconds), 429
@@ -86,6 +100,7 @@ def picture(request: Any) -> HttpResponse:
     context = {
         "number": number, "taps": "".join(map(str, taps)), "shown": [rules.PICTURES[t] for t in taps],
         "empty": range(rules.TAPS - len(taps)), "pictures": list(enumerate(rules.PICTURES)), "problem": problem,
+        "ways": _ways(request),
     }  # fmt: skip
     return number_device(request, render(request, "identity/picture.html", context, status=status))
 
@@ -94,9 +109,11 @@ def picture(request: Any) -> HttpResponse:
 @signed_in(kinds=("student",))
 def you(request: Any) -> HttpResponse:
     """Is this you? Stops a swapped badge, for one tap."""
-    return render(
-        request, "identity/you.html", {"child": request.who, "face": rules.face(request.who.account_id)}
-    )
+    wanted = safe_next(request)
+    context = {
+        "child": request.who, "face": rules.face(request.who.account_id), "to": "/books" if wanted == "/" else wanted,
+    }  # fmt: skip
+    return render(request, "identity/you.html", context)
 
 
 @require_POST

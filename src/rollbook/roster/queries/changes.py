@@ -57,4 +57,7 @@ def images(tenant: int, syncs: Iterable[int], entity: str) -> dict[int, dict[str
         for row, image in rows.values_list("row_id", "image").iterator():
             if row not in found:
                 found[row] = json.loads(image)
+    if entity == "person":  # what the database makes of a row is not kept in its image
+        for was in found.values():
+            was.setdefault("family_initial", str(was.get("family_name") or "")[:1])
     return found

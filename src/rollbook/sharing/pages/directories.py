@@ -21,6 +21,7 @@ from rollbook.sharing.queries.directories import (
     find_push,
     held,
     pushes,
+    resting,
     step_of,
     steps,
     undoable,
@@ -159,7 +160,9 @@ def directory_plan(request: Any, slug: str, number: str) -> HttpResponse:
     if people:
         disclose(access, "page:directory_plan", LOOKED_AT, people)
     query = "".join(f"&{k}={v}" for k, v in where.items())
+    grant, _ = grant_or_why(directory.app)
     context = {
+        "resting": len(resting(directory, grant.access.purpose)) if grant else 0,
         "directory": directory, "app": directory.app, "push": push, "line": _line(push), "busy": busy, "error": error,
         "tallies": _tallies(push, kind, action), "rows": [_shown(r) for r in rows[:SHOWN]], "filtered": bool(where),
         "failed": [_shown(r) for r in failed], "here": here, "refresh": REFRESH,

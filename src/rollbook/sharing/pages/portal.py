@@ -37,6 +37,7 @@ def _pupil(request: Any, door: str) -> dict[str, Any]:
     every = queries.books(who.tenant.id, who.actor.person)
     opened = {book.slug for book in every}
     return {
+        "resting": queries.resting(who.tenant.id, who.actor.person, access.purpose),
         "others": [a for a in queries.watchers(who.tenant.id, who.actor.person) if a.slug not in opened],
         "child": found[0] if found else None, "name": who.name, "face": f"{face(who.account_id)}-duotone",
         "books": every[: queries.FIRST], "more": every[queries.FIRST :], "school": who.tenant.name,

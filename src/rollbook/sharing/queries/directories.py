@@ -10,7 +10,7 @@ from django.apps import apps
 from django.db.models import Q
 
 from rollbook.kernel.errors import Invalid, NotFound
-from rollbook.policy import Access, unguarded
+from rollbook.policy import Access, Restriction, unguarded
 from rollbook.sharing.models import Directory, Holding, Push, PushStep
 from rollbook.sharing.queries.grants import Grant
 from rollbook.sharing.rules import FIELDS, seal
@@ -102,6 +102,21 @@ def holdings(directory: Directory) -> tuple[dict[Key, Record], dict[Key, str]]:
             )
         )
     return {(k, key): record for k, key, record, _ in rows}, {(k, key): remote for k, key, _, remote in rows}
+
+
+def resting(directory: Directory, purpose: str) -> list[int]:
+    """The people whose account a directory holds and the use of whose data is restricted: it stays as it is."""
+    with unguarded(
+        "whose account stays as it is, because the use of their data is restricted",
+        tenant=directory.tenant_id,
+    ):
+        held = Restriction.objects.filter(
+            tenant_id=directory.tenant_id, ended_at=None, purpose__in=["", purpose]
+        )
+        people = set(held.values_list("person_id", flat=True))
+        keys = Holding.objects.filter(tenant_id=directory.tenant_id, directory=directory, kind="user")
+        mine = keys.filter(key__in=[str(p) for p in people]).values_list("key", flat=True)
+        return sorted(int(key) for key in mine)
 
 
 def find_directory(tenant_id: int, name: str) -> Directory:

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.apps import apps
 
-from rollbook.policy import Access, unguarded
+from rollbook.policy import Access, Restriction, unguarded
 from rollbook.roster import FIRST_NAMES, first_names, names_of, taught_in
 from rollbook.sharing.models import App, SignOn
 from rollbook.sharing.queries.grants import Withheld, grant_for
@@ -87,6 +87,14 @@ def _book(app: Any, fields: frozenset[str], added: dict[int, list[str]], cover: 
     return Book(
         app.slug, app.name, app.about, cover, icon, sees, app.privacy_url, tuple(added.get(app.id, ()))
     )
+
+
+def resting(tenant_id: int, person: int, purpose: str) -> bool:
+    """Whether the use of somebody's data is restricted (GDPR art. 18): then no page and no app uses it, and they are
+    told why their page is empty."""
+    with unguarded("somebody is told that the use of their own data is restricted", tenant=tenant_id):
+        held = Restriction.objects.filter(tenant_id=tenant_id, person_id=person, ended_at=None)
+        return bool(held.filter(purpose__in=["", purpose]).exists())
 
 
 @dataclass(frozen=True)

@@ -312,6 +312,26 @@ def _groups(
     }
 
 
+def left_alone(
+    made: Mapping[Key, Record], kept: Mapping[Key, Record], people: Iterable[str], by_place: bool
+) -> dict[Key, Record]:
+    """What the destination should hold where the accounts of these people (keys) stay as they are, groups and all: the
+    use of their data is restricted, which is no leaving. Nothing new is written about them."""
+    found = dict(made)
+    refs = []
+    for key in people:
+        if ("user", key) in kept and ("user", key) not in made:
+            record = found["user", key] = kept["user", key]
+            refs.append(member_ref(key, record, by_place))
+    for (kind, key), record in kept.items():
+        stay = [m for m in record["members"] if m in refs] if kind == "group" else []
+        if stay:
+            group = found.get((kind, key), {**record, "members": []})
+            others = [m for m in group["members"] if m not in stay]
+            found[kind, key] = {**group, "members": sorted([*others, *stay])}
+    return found | _units(found) if by_place else found
+
+
 def member_ref(key: str, user: Record, by_place: bool) -> Any:
     """How a group's record names a member: by key, or by where they stand."""
     return [user["username"], *place(user)] if by_place else key

@@ -42,7 +42,7 @@
   }
 
   async function send(token) {
-    const answer = await fetch("/badge", {
+    const answer = await fetch(`/badge${location.search}`, {
       method: "POST",
       body: new URLSearchParams({ token }),
       headers: { "Accept": "application/json", "X-CSRFToken": document.querySelector("[name=csrfmiddlewaretoken]").value },
