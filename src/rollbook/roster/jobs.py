@@ -94,7 +94,7 @@ def fill_sandbox(tenant: Tenant, *, a_day_on: bool = False) -> Sync:
         path = Path(folder) / "invented-people"
         generate_oneroster(
             path, students=sandbox.PUPILS, schools=sandbox.SCHOOLS, seed=sandbox.SEED, school_year=year,
-            left_on=left_on, **(sandbox.A_DAY_ON if a_day_on else {}),
+            left_on=left_on, every_case=True, **(sandbox.A_DAY_ON if a_day_on else {}),
         )  # fmt: skip
         made = _sync(tenant, path, yes=True)
     sandbox.restrict_one(tenant)

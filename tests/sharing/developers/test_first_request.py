@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from rollbook.roster import fill_sandbox
 from rollbook.sharing.rules import seal
 from tests.cast import Cast
 from tests.sharing.developers.conftest import Developer, developer
@@ -125,3 +126,20 @@ def test_the_pages_are_the_developers_own(cast: Cast, dana: Developer) -> None:
         f"/apps/{app.slug}/agreement",
     ):
         assert dana.client.get(path).status_code == 200, path
+
+
+def test_a_day_in_the_sandbox_brings_events_and_the_console_shows_what_was_sent(filled: Developer) -> None:
+    app, _, _ = filled.add()
+    door, console = f"/developers/apps/{app.slug}", f"/apps/{app.slug}/events"
+    events = "/v3.1/events?limit=5"
+    assert filled.client.post(door, {"address": events}).context["answered"].status == 200
+    made = filled.client.post(console, {"do": "add", "url": "https://pondmaths.example/hook"})
+    assert made.status_code == 200 and "shown" in plain(made)
+    fill_sandbox(filled.tenant, a_day_on=True)
+    kinds = {
+        event["data"]["type"].split(".")[1]
+        for event in body(filled.client.post(door, {"address": events}))["data"]
+    }
+    assert kinds <= {"created", "updated", "deleted"} and kinds
+    assert "pondmaths.example" in plain(filled.client.get(console))
+    assert developer("eli@inkpot.example", "Inkpot Books").client.get(console).status_code == 404

@@ -52,6 +52,7 @@ def generate_oneroster(
     no_family_name: str = "",
     school_year: int = 2026,
     left_on: date | None = None,
+    every_case: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Generated:
     """Write an invented trust as a OneRoster CSV bundle. The same arguments give the same bytes.
@@ -68,6 +69,7 @@ def generate_oneroster(
         no_family_name: what stands for the family name of those who have none; producers write nothing, `-` or `.`.
         school_year: the calendar year in which the school year begins.
         left_on: the day on which this year's leavers left; default: the 16 October of the school year.
+        every_case: have a pupil of two schools even where these are of two kinds, as any two schools here are.
         progress: called now and then with the pupils done and the pupils asked for.
 
     Returns: the path and the rows of each file.
@@ -101,7 +103,7 @@ def generate_oneroster(
             # What survives the removal is changed more often, so that the share is of the base bundle.
             rows = Rows(bundle, trust.calendar, seed, changed / (1 - removed) if changed else 0.0)
             staff = Staff(rows, trust, seed, removed, added)
-            families = Families(rows, trust, seed, removed, added, no_family_name, progress)
+            families = Families(rows, trust, seed, removed, added, no_family_name, progress, every_case)
             staff.write_trust()
             for index in range(schools):
                 plan = trust.plan(index)

@@ -70,7 +70,9 @@ class Families:
         added: float,
         no_family_name: str,
         progress: Callable[[int, int], None] | None,
+        every_case: bool = False,
     ) -> None:
+        self._every_case = every_case
         self._rows = rows
         self._trust = trust
         self._calendar = trust.calendar
@@ -263,7 +265,7 @@ class Families:
         enabled = not leaver or draw() < 0.3
         places = [Place(school.id, "student", begin, end)]
         second = self._trust.like(school.index) if quirk == "dual" or draw() < 0.005 else None
-        if quirk == "dual" and second is None:  # two schools are of two kinds, and every case shall be there
+        if quirk == "dual" and second is None and self._every_case:
             second = self._trust.unlike(school.index)
         dual = self._trust.plan(second) if second is not None and not leaver else None
         if dual:
