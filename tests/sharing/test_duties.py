@@ -13,11 +13,12 @@ from django.test import Client
 
 from rollbook.kernel import clock, idset
 from rollbook.kernel.jobs import run_one
+from rollbook.kernel.models import Job
 from rollbook.policy import Actor, Audit, disclose, unguarded
 from rollbook.roster.actions import people as by_hand
 from rollbook.roster.models import Person
 from rollbook.sharing.actions import NewApp, agree, create_app, issue_token, share, stop
-from rollbook.sharing.actions.duties import find_duties
+from rollbook.sharing.actions.duties import find_duties, look_everywhere
 from rollbook.sharing.actions.webhooks import add_webhook
 from rollbook.sharing.models import Delivery, Duty
 from rollbook.sharing.queries import grant_for
@@ -101,6 +102,19 @@ def test_when_the_agreement_runs_out_the_daily_look_finds_it(cast: Cast, holding
         assert duties() == [("agreement", 88, {cast.ada.id, cast.ivo.id}, "open")], (
             "counted from its last day"
         )
+
+
+def test_a_worker_that_starts_finds_what_ran_out_where_nothing_else_happens(
+    cast: Cast, holding: NewApp
+) -> None:
+    Job.objects.all().delete()  # as after an upgrade, or a restore
+    with clock.at(clock.now() + timedelta(days=302)):
+        work()
+        assert duties() == []
+        look_everywhere()
+        work()
+        assert [d[0] for d in duties()] == ["agreement"]
+        assert Job.objects.filter(state="queued", name="sharing.duties").count() == 1, "tomorrow's"
 
 
 def test_who_is_shared_again_is_not_owed_any_more(cast: Cast, holding: NewApp) -> None:
@@ -249,6 +263,7 @@ def test_the_school_and_the_family_read_that_it_cannot_be_deleted_here(cast: Cas
     assert "Sevenhills Trust cannot delete it there" in page
     assert "Numberyard received data about this person. It may keep it while it is shared" in page
     assert "You cannot delete it there." in plain(office.get("/apps/numberyard/stop"))
+    assert "It cannot be deleted from here" in plain(office.get(f"/people/{cast.ada.id}/edit"))
     let_in(cast.tenant)
     home = plain(guardian(cast.tenant, cast.cleo.id).get("/family"))
     assert (

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rollbook.sharing.actions.directories import change_settings as change_directory
     from rollbook.sharing.actions.directories import create_directory as create_directory
     from rollbook.sharing.actions.duties import find_duties as find_duties
+    from rollbook.sharing.actions.duties import look_everywhere as look_for_duties
     from rollbook.sharing.actions.renewal import renew_secret as renew_secret
     from rollbook.sharing.actions.sign_on import set_sign_on as set_sign_on
     from rollbook.sharing.jobs import plan_directory as plan_directory

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -87,11 +88,16 @@ def _must_be_free(host: str, port: int) -> None:
 @cli.command()
 def worker() -> None:
     """Run jobs until stopped. Any number may run at once."""
+    from django.db import DatabaseError
+
     import rollbook.identity.jobs
     import rollbook.roster.jobs
     import rollbook.sharing.jobs  # noqa: F401  # registers what the worker can do
     from rollbook.kernel.jobs import work
+    from rollbook.sharing import look_for_duties
 
+    with suppress(DatabaseError):  # one that does not answer yet is for `work` to wait for
+        look_for_duties()
     stop = threading.Event()
     for sign in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sign, lambda *_: stop.set())

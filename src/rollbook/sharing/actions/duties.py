@@ -43,6 +43,14 @@ def look_again(tenant: int) -> None:
     enqueue(DUTIES, tenant)
 
 
+def look_everywhere() -> None:
+    """When a worker starts: see that each school with apps is looked at, also one where nothing changes."""
+    with unguarded("which schools have apps at all, when a worker starts"):
+        tenants = sorted(set(App.objects.values_list("tenant_id", flat=True)))
+    for tenant in tenants:
+        enqueue(DUTIES, tenant)
+
+
 def look_tomorrow(tenant: int) -> None:
     """Agreements end and clocks run out without anybody's doing: look once a day."""
     enqueue(DUTIES, tenant, f"{clock.today() + timedelta(days=1)}", timedelta(days=1))
