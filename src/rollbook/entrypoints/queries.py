@@ -72,6 +72,7 @@ VERBS = {
     "identity.account_closed": "closed the account of {object}",
     "identity.accounts_made": "made {count} accounts for people of the roll",
     "identity.developer_joined": "opened this sandbox for {object}",
+    "identity.directory_set": "said whether people of the directory sign in",
     "identity.factors_removed": "took the passkeys and codes of {object} away",
     "identity.idp_refused": "refused a sign-in by the school’s own provider",
     "identity.idp_set": "said which provider signs people of {object} in",
