@@ -18,6 +18,12 @@ def tell_device(tenant_id: int, *, device_id: int) -> None:
     actions.tell_device(device_id)
 
 
+@job("identity.tell_password")
+def tell_password(tenant_id: int, *, account_id: int, at: str) -> None:
+    """Mail the holder of a staff account that its password was changed."""
+    actions.tell_password(account_id, at)
+
+
 @job("identity.send_sign_up")
 def send_sign_up(tenant_id: int, *, key_id: int) -> None:
     """Send a developer their link. It belongs to no tenant yet."""

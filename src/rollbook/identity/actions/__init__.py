@@ -13,6 +13,7 @@ from rollbook.identity.actions.accounts import make_reset_link as make_reset_lin
 from rollbook.identity.actions.accounts import rename as rename
 from rollbook.identity.actions.accounts import set_password as set_password
 from rollbook.identity.actions.accounts import sign_in as sign_in
+from rollbook.identity.actions.accounts import tell_password as tell_password
 from rollbook.identity.actions.accounts import use_reset_link as use_reset_link
 from rollbook.identity.actions.badges import issue as issue
 from rollbook.identity.actions.badges import print_run as print_run

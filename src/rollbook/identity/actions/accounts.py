@@ -17,6 +17,9 @@ from rollbook.identity.models import Account, Membership, ResetLink, Session
 from rollbook.identity.queries import Who, account_by_email, breached, places_of, who_is
 from rollbook.kernel import clock, limits
 from rollbook.kernel.errors import Invalid, NotFound
+from rollbook.kernel.http import site
+from rollbook.kernel.jobs import enqueue
+from rollbook.kernel.mail import can_mail, mail
 from rollbook.policy import Actor, audit, unguarded
 from rollbook.roster import Tenant
 
@@ -112,16 +115,44 @@ def change_password(who: Who, current: str, new: str, session: SessionStore) -> 
 
 
 def set_password(account: Account, new: str, by: Actor | None = None) -> None:
-    """Set a password and end every sign-in of the account. Raises Invalid when it is too easy."""
+    """Set a password and end every sign-in of the account; a mail tells its holder, unless it is their first. Raises
+    Invalid when it is too easy."""
     problem = _problem(new, account.email, account.name)
     if problem:
         raise Invalid("That password is too easy to guess.", problem, "password")
     hashed = make_password(new)
     with unguarded("a password is set for one account"), transaction.atomic():
+        had = Account.objects.filter(id=account.id).exclude(password="").exists()
         Account.objects.filter(id=account.id).update(password=hashed)
         end_sign_ins(Session.objects.filter(account_id=account.id), [account.id])
         ResetLink.objects.filter(account_id=account.id, used_at=None).delete()
         _audit_everywhere(account.id, by, "identity.password_set", account.name)
+        tenants = _one_a_tenant(account.id)
+        if had and tenants:
+            at = f"{clock.now():%-d %B %Y at %H:%M} UTC"
+            enqueue("identity.tell_password", tenants[0], account_id=account.id, at=at)
+
+
+CHANGED = """\
+On {at} the password of your account was changed. Every sign-in with the old one has ended.
+
+Was that you? Then do nothing.
+
+Was it not you? Tell your administrator now: they make a link that sets a new one.
+
+{site}
+"""
+
+
+def tell_password(account_id: int, at: str) -> None:
+    """Mail the holder of an account that its password was changed; run by the worker. No name, no link that signs in."""
+    if not can_mail():
+        return
+    with unguarded("the holder of an account is told of a new password"):
+        email = Account.objects.filter(id=account_id, closed_at=None).values_list("email", flat=True).first()
+    if email:
+        said = CHANGED.format(at=at, site=site())
+        mail(email, "The password of your Rollbook account was changed", said)
 
 
 def _problem(password: str, email: str, name: str) -> str | None:
