@@ -92,7 +92,7 @@ def test_asking_a_school(site: Site, cast: Cast, dana: Developer, numberyard: Ne
     with site.window(dana.client, width=390) as window:
         page = window.go(door)
         page.get_by_label("Date of birth", exact=True).check()
-        page.get_by_label("Why: date of birth").fill("To choose questions by age")
+        page.get_by_label("Why: Date of birth").fill("To choose questions by age")
         page.get_by_role("button", name="See it as a parent will").click()
         page.get_by_role("heading", name="As a parent will read it").wait_for()
         assert not window.violations() and not window.scrolls_sideways()
