@@ -121,20 +121,24 @@ class Site:
 
 def check_everywhere(site: Site, client: Client | None, path: str, name: str = "") -> None:
     """One page at desk and phone width, light and dark, and at 320 px: nothing that axe, the console or a hand finds."""
-    found: list[str] = []
-    label = name or re.sub(r"\W+", "-", path).strip("-") or "home"
     with site.window(client) as window:
         window.go(path)
-        for width, dark in ((1280, False), (1280, True), (390, True), (390, False), (320, False)):
-            window.page.set_viewport_size({"width": width, "height": 844 if width < 600 else 800})
-            window.page.emulate_media(color_scheme="dark" if dark else "light", reduced_motion="reduce")
-            where = f"{path} at {width} px, {'dark' if dark else 'light'}"
-            if width != 320:
-                found += [f"{where}: axe: {v}" for v in window.violations()]
-                window.shoot(f"{label}-{width}-{'dark' if dark else 'light'}")
-            if width < 600:
-                found += [f"{where}: under 24 px: {e}" for e in window.page.evaluate(SMALL)]
-            if window.scrolls_sideways():
-                found.append(f"{where}: scrolls sideways")
-        found += [f"{path}: {p}" for p in window.problems]
+        check_here(window, path, name or re.sub(r"\W+", "-", path).strip("-") or "home")
+
+
+def check_here(window: Window, path: str, label: str) -> None:
+    """The same for the page that a window shows now, however it came there."""
+    found: list[str] = []
+    for width, dark in ((1280, False), (1280, True), (390, True), (390, False), (320, False)):
+        window.page.set_viewport_size({"width": width, "height": 844 if width < 600 else 800})
+        window.page.emulate_media(color_scheme="dark" if dark else "light", reduced_motion="reduce")
+        where = f"{path} at {width} px, {'dark' if dark else 'light'}"
+        if width != 320:
+            found += [f"{where}: axe: {v}" for v in window.violations()]
+            window.shoot(f"{label}-{width}-{'dark' if dark else 'light'}")
+        if width < 600:
+            found += [f"{where}: under 24 px: {e}" for e in window.page.evaluate(SMALL)]
+        if window.scrolls_sideways():
+            found.append(f"{where}: scrolls sideways")
+    found += [f"{path}: {p}" for p in window.problems]
     assert not found, "\n".join(found)
