@@ -174,21 +174,25 @@ def backend_cpu(pid: int) -> float:
 
 
 def dump(folder: Path) -> None:
-    """Every roster table as a CSV file of its own."""
+    """Every roster table as a CSV file of its own, without what the database makes itself."""
+    from django.apps import apps
     from django.db import connection
 
     folder.mkdir(parents=True)
     with connection.cursor() as cursor:
         for table in TABLES:
             with (folder / f"{table}.csv").open("w", newline="", encoding="utf-8") as out:
-                cursor.execute(f"SELECT * FROM {table} LIMIT 0")
-                out.write(",".join(f'"{c[0]}"' for c in cursor.description) + "\n")
+                model = next(
+                    m for m in apps.get_app_config("roster").get_models() if m._meta.db_table == table
+                )
+                columns = ",".join(f'"{f.column}"' for f in model._meta.concrete_fields if not f.generated)
+                out.write(columns + "\n")
                 if connection.vendor == "postgresql":
-                    with cursor.copy(f"COPY {table} TO STDOUT (FORMAT csv)") as copy:
+                    with cursor.copy(f"COPY {table} ({columns}) TO STDOUT (FORMAT csv)") as copy:
                         for chunk in copy:
                             out.write(bytes(chunk).decode())
                 else:
-                    cursor.execute(f"SELECT * FROM {table}")
+                    cursor.execute(f"SELECT {columns} FROM {table}")
                     writer = csv.writer(out)
                     while rows := cursor.fetchmany(10_000):
                         writer.writerows(rows)
