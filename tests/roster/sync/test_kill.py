@@ -26,10 +26,11 @@ def crowd(seed: int):
 def test_a_killed_sync_leaves_the_old_roster_or_the_new_one(tmp_path):
     old, new = crowd(1).write(tmp_path / "old"), crowd(2).write(tmp_path / "new")
     with scratch(connection.vendor, tmp_path) as env, killing.Nursery(env) as nursery:
+        whole = nursery.seconds(old)  # as quick as the machine is: the moments lie inside
         before = nursery.finish(old)
         dice, killed, left = random.Random(7), 0, {before}
-        for _ in range(TIMES):
-            killed += nursery.kill_after(new, dice.uniform(0.05, 1.5))
+        for moment in sorted(dice.uniform(0.05, 1) * whole for _ in range(TIMES)):
+            killed += nursery.kill_after(new, moment)
             left.add(nursery.look())
         after = nursery.finish(new)
         assert killed

@@ -81,14 +81,14 @@ def few_of_many() -> None:
 
 
 @contextmanager
-def indexes_after(table: str, rows: int) -> Iterator[None]:
+def indexes_after(table: str, rows: int) -> Iterator[bool]:
     """Build the indexes of a table that is still empty after a big load into it, not row by row (about half the time).
 
     In the transaction of the load: until it commits the old state stands. A table that holds any tenant's rows keeps
-    its indexes. rows: how many will be written.
+    its indexes. rows: how many will be written. Yields whether it is such a load: then the table is this transaction's.
     """
     if rows < MANY or fetch(f"SELECT 1 FROM {table} LIMIT 1"):
-        yield
+        yield False
         return
     if db.is_postgres():
         # Those of a constraint (the primary key) belong to it and stay.
@@ -104,10 +104,22 @@ def indexes_after(table: str, rows: int) -> Iterator[None]:
         )
     for name, _ in found:
         execute(f"DROP INDEX {name}" if db.is_postgres() else f'DROP INDEX "{name}"')
-    yield
+    yield True
     with _sorting():
         for _, definition in found:
             execute(definition)
+
+
+@contextmanager
+def _defaults(table: str, same: Mapping[str, str]) -> Iterator[None]:
+    """Let a table of PostgreSQL give new rows these values, until the block ends."""
+
+    def each(change: str) -> str:
+        return f"ALTER TABLE {table} " + ", ".join(f'ALTER "{c}" {change.format(v)}' for c, v in same.items())
+
+    execute(each("SET DEFAULT {}"))
+    yield
+    execute(each("DROP DEFAULT"))
 
 
 def load(
@@ -117,13 +129,18 @@ def load(
     columns: Sequence[str],
     folder: Path,
     same: Mapping[str, str] | None = None,
+    alone: bool = False,
 ) -> int:
     """Write the rows of a DuckDB query into a table of the database. Answers how many.
 
     columns: those that sql gives, in order; dates as ISO text. same: further columns that have one value in every row,
-    as SQL: SQLite is not handed them row by row. folder: where a file may lie while it is copied.
+    as SQL: SQLite is not handed them row by row, nor is PostgreSQL where the table is ours alone (a moment is dear to
+    read). folder: where a file may lie while it is copied.
     """
     same = same or {}
+    if alone and db.is_postgres():
+        with _defaults(table, same):
+            return load(con, sql, table, columns, folder)
     if db.is_postgres():
         file = folder / "load.csv"
         rows = f"SELECT {', '.join([*same.values(), 'q.*'])} FROM ({sql}) q" if same else sql

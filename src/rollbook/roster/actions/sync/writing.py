@@ -82,8 +82,8 @@ def _write_kind(run: Run, entity: str, spec: Spec, now: datetime) -> None:
     values = f"SELECT {bulk.quoted(own)} FROM d_{entity}"
     counts = dict(con.execute(f"SELECT act, count(*) FROM a_{entity} GROUP BY act").fetchall())
     if counts.get(1):
-        with bulk.indexes_after(spec.table, counts[1]):
-            bulk.load(con, f"{values} WHERE act = 1", spec.table, own, run.folder, same)
+        with bulk.indexes_after(spec.table, counts[1]) as alone:
+            bulk.load(con, f"{values} WHERE act = 1", spec.table, own, run.folder, same, alone)
     if counts.get(2):
         _temporary(spec.table, columns)
         changed = bulk.load(con, f"{values} WHERE act = 2", "sync_rows", own, run.folder, same)
