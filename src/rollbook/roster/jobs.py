@@ -25,33 +25,22 @@ def sync_path(
     format: str = "auto",
     dry_run: bool = False,
     yes: bool = False,
+    invented: bool = False,
     by: Actor | None = None,
     progress: Progress | None = None,
 ) -> Sync:
     """Sync the tenant's roster with the bundle (a folder or zip) at path.
 
-    dry_run: make the proposal and apply nothing. yes: apply even what would be held. by: whoever asked, for the audit.
+    dry_run: make the proposal and apply nothing. yes: apply even what would be held. invented: these are
+    people of our own making, which alone a sandbox takes. by: whoever asked, for the audit.
     Answers the sync; its state says what became of it: applied, unchanged, proposed (dry run), held, or refused with
     a message. Raises Invalid when another sync of the tenant runs, and for a sandbox, whose people are invented.
     """
-    if tenant.sandbox:
+    if tenant.sandbox and not invented:
         raise Invalid(
             f"{tenant.name} is a developer’s sandbox: it holds invented people only.",
             "Set up a tenant for the school, and bring its files in there.",
         )
-    return _sync(tenant, path, format=format, dry_run=dry_run, yes=yes, by=by, progress=progress)
-
-
-def _sync(
-    tenant: Tenant,
-    path: Path,
-    *,
-    format: str = "auto",
-    dry_run: bool = False,
-    yes: bool = False,
-    by: Actor | None = None,
-    progress: Progress | None = None,
-) -> Sync:
     with syncing.begin(tenant, Path(path), by=by, progress=progress) as run:
         run.step("reading", 0, 100)
         if syncing.known(run, Path(path), format):
@@ -96,7 +85,7 @@ def fill_sandbox(tenant: Tenant, *, a_day_on: bool = False) -> Sync:
             path, students=sandbox.PUPILS, schools=sandbox.SCHOOLS, seed=sandbox.SEED, school_year=year,
             left_on=left_on, every_case=True, **(sandbox.A_DAY_ON if a_day_on else {}),
         )  # fmt: skip
-        made = _sync(tenant, path, yes=True)
+        made = sync_path(tenant, path, yes=True, invented=True)
     sandbox.restrict_one(tenant)
     return made
 
