@@ -77,7 +77,7 @@ def personal_texts() -> list[tuple[Any, Any]]:
 
 
 @pytest.fixture
-def busy(cast: Cast, numberyard: NewApp, settings: Any, tmp_path: Path) -> NewApp:  # noqa: F811
+def busy(cast: Cast, numberyard: NewApp, settings: Any, tmp_path: Path) -> NewApp:  # noqa: F811  # a fixture by its name
     """The cast after a while: an app has read, a pupil has signed in, things were handed over and changed by hand."""
     settings.ROLLBOOK_DATA_DIR = tmp_path
     share(numberyard.app, {"people": "all", "fields": "all"})

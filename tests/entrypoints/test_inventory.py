@@ -81,7 +81,7 @@ def test_it_lists_every_column_that_says_something_about_somebody() -> None:
 
 
 @pytest.mark.commitment("CLEV-1.23")
-def test_a_school_is_shown_only_the_kinds_that_it_has(cast: Cast, numberyard: NewApp) -> None:  # noqa: F811
+def test_a_school_is_shown_only_the_kinds_that_it_has(cast: Cast, numberyard: NewApp) -> None:  # noqa: F811  # a fixture by its name
     ours, theirs = run("--tenant", "sevenhills"), run("--tenant", "otherside")
     assert {"demographics.birth", "special.ethnicity", "family.link", "app.contact"} <= set(ours)
     assert set(theirs) == {"identity.name", "identity.code", "school.role"}, (

@@ -18,7 +18,7 @@ GREET = {"field": "users.givenName", "reason": "To greet the child"}
 
 
 @pytest.fixture
-def behind(cast: Cast, numberyard: NewApp, settings: Any) -> Client:  # noqa: F811
+def behind(cast: Cast, numberyard: NewApp, settings: Any) -> Client:  # noqa: F811  # a fixture by its name
     share(numberyard.app, {"people": {"classes": ["KES"]}, "fields": [GREET]})
     share(numberyard.app, {"people": {"orgs": ["S1"]}, "fields": [GREET]})
     ask_field(numberyard.app, "users.email", "to write")

@@ -58,7 +58,7 @@ def test_five_minutes_from_an_email_to_an_answer(site: Site, cast: Cast, setting
         assert not page.get_by_text("Client secret").is_visible()
 
 
-def test_the_pages_of_a_developer(site: Site, filled: Developer, settings: Any) -> None:  # noqa: F811
+def test_the_pages_of_a_developer(site: Site, filled: Developer, settings: Any) -> None:  # noqa: F811  # a fixture by its name
     settings.ROLLBOOK_DEVELOPERS = True
     app, _, _ = filled.add()
     check_everywhere(site, None, "/developers/sign-up")
@@ -82,7 +82,7 @@ def test_the_reference(site: Site, cast: Cast) -> None:
         check_everywhere(site, None, path)
 
 
-def test_asking_a_school(site: Site, cast: Cast, dana: Developer, numberyard: NewApp) -> None:  # noqa: F811
+def test_asking_a_school(site: Site, cast: Cast, dana: Developer, numberyard: NewApp) -> None:  # noqa: F811  # a fixture by its name
     listing, _, _ = dana.add()
     admin = desk(cast.tenant, "administrator")
     admin.post("/apps/numberyard/maker", {"listing": listing.client_id})

@@ -17,7 +17,7 @@ from tests.staff import desk, guardian, let_in
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
-def test_pages_of_the_school_and_the_family(site: Site, cast: Cast, holding: NewApp) -> None:  # noqa: F811
+def test_pages_of_the_school_and_the_family(site: Site, cast: Cast, holding: NewApp) -> None:  # noqa: F811  # a fixture by its name
     stop(holding.app, because="enough")
     work()
     with clock.at(clock.now() + timedelta(days=91)):

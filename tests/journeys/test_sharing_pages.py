@@ -24,7 +24,7 @@ GREET = {"field": "users.givenName", "reason": "To greet the child"}
 
 
 @pytest.fixture
-def shared(cast: Cast, numberyard: NewApp) -> NewApp:  # noqa: F811
+def shared(cast: Cast, numberyard: NewApp) -> NewApp:  # noqa: F811  # a fixture by its name
     """Numberyard with two rules behind it, a request, and something that it read."""
     share(numberyard.app, {"people": "all", "fields": "all"})
     share(numberyard.app, {"people": {"classes": ["KES"], "grades": ["02"]}, "fields": [GREET]})

@@ -34,7 +34,7 @@ def test_signing_in_to_an_app(site: Site, yard: Yard) -> None:  # noqa: F811  # 
     check_everywhere(site, client, "/apps/numberyard/sign-on", "sign-on-officer")
 
 
-def test_a_directory_that_names_staff(site: Site, directory: Hallkeys, cast: Cast) -> None:  # noqa: F811
+def test_a_directory_that_names_staff(site: Site, directory: Hallkeys, cast: Cast) -> None:  # noqa: F811  # a fixture by its name
     client = desk(cast.tenant, "administrator")
     check_everywhere(site, client, "/apps/hallkeys/sign-on", "sign-on-directory")
 

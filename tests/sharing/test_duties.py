@@ -63,7 +63,7 @@ def basic(app: NewApp) -> dict[str, Any]:
 
 
 @pytest.fixture
-def holding(cast: Cast, numberyard: NewApp) -> NewApp:  # noqa: F811
+def holding(cast: Cast, numberyard: NewApp) -> NewApp:  # noqa: F811  # a fixture by its name
     """Numberyard, which has read Ada and Ivo."""
     share(numberyard.app, ALL)
     send(numberyard, [cast.ada, cast.ivo])

@@ -13,7 +13,8 @@ V = TypeVar("V")
 class Recent(Generic[V]):
     """Values last asked for, up to `most` of them, or up to that weight where `weigh` says what one weighs.
 
-    The newest always stays. Two threads that miss at once both make the value; the later one is kept.
+    The newest always stays. Two threads that miss at once both make the value; the later one is kept. None is not kept:
+    what is not there yet is asked for again.
     """
 
     def __init__(self, most: int, weigh: Callable[[V], int] = lambda value: 1) -> None:
@@ -29,6 +30,8 @@ class Recent(Generic[V]):
                 self._kept.move_to_end(key)
                 return self._kept[key]
         made = make()
+        if made is None:
+            return made
         with self._lock:
             if key in self._kept:
                 self._weight -= self.weigh(self._kept.pop(key))

@@ -24,7 +24,7 @@ BORN = {"field": "demographics.birthDate", "reason.demographics.birthDate": "To 
 
 
 @pytest.fixture
-def linked(cast: Cast, dana: Developer, numberyard: NewApp) -> Any:  # noqa: F811
+def linked(cast: Cast, dana: Developer, numberyard: NewApp) -> Any:  # noqa: F811  # a fixture by its name
     """The school's app, whose administrator named Duckpond's listing; it shares first names."""
     listing, _, _ = dana.add()
     share(numberyard.app, {"people": "all", "fields": [GREET]})
@@ -142,7 +142,7 @@ def test_a_school_that_stopped_is_not_asked(dana: Developer, linked: Any) -> Non
     assert answer.status_code == 422 and "has stopped sharing" in plain(answer)
 
 
-def test_a_code_is_a_listings_or_it_is_nothing(cast: Cast, dana: Developer, numberyard: NewApp) -> None:  # noqa: F811
+def test_a_code_is_a_listings_or_it_is_nothing(cast: Cast, dana: Developer, numberyard: NewApp) -> None:  # noqa: F811  # a fixture by its name
     listing, _, _ = dana.add()
     admin = desk(cast.tenant, "administrator")
     for wrong in ("", "nonsense", numberyard.client_id):

@@ -21,7 +21,7 @@ BORN = {"field": "demographics.birthDate", "reason.demographics.birthDate": "To 
 
 
 @pytest.fixture
-def behind(cast: Cast, filled: Developer, numberyard: NewApp, settings: Any) -> Any:  # noqa: F811
+def behind(cast: Cast, filled: Developer, numberyard: NewApp, settings: Any) -> Any:  # noqa: F811  # a fixture by its name
     """A developer with people, and the administrator of a school; from now on the site is the web process."""
     admin = desk(cast.tenant, "administrator")
     settings.ROLLBOOK_DEVELOPERS, settings.ROLLBOOK_WEB_ROLE = True, "rollbook_web"

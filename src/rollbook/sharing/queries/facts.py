@@ -5,8 +5,7 @@ Counts are live; those that read whole tables are kept for as long as the roster
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -17,6 +16,7 @@ from django.db.models.functions import NullIf
 
 from rollbook.kernel import clock
 from rollbook.kernel.errors import Invalid, NotFound
+from rollbook.kernel.recent import Recent
 from rollbook.policy import Access, Bundle, Disclosure, unguarded
 from rollbook.roster import Tenant, explains_authority
 from rollbook.sharing.models import Agreement, App, FieldRequest, SharingRule
@@ -89,32 +89,13 @@ class Reached:
     schools: int = 0
 
 
-_kept: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
-
-
-def _keep(key: tuple[Any, ...], work: Callable[[], Any]) -> Any:
-    """A count that stands for one version of the roster. The last 500 are kept in this process."""
-    if key not in _kept:
-        found = work()
-        while len(_kept) >= 500:
-            _kept.popitem(last=False)
-        _kept[key] = found
-    return _kept[key]
+_kept: Recent[Any] = Recent(500)  # counts, each of one version of the roster
 
 
 def reached(grant: Grant) -> Reached:
     """How many people this grant reaches."""
-    return _keep(
-        (
-            "reached",
-            grant.app_id,
-            grant.rule_id,
-            grant.agreement_id,
-            grant.roster_version,
-            grant.access.bundle.hash,
-        ),
-        lambda: _reached(grant),
-    )
+    found: Reached = _kept.get(("reached", *grant.version), lambda: _reached(grant))
+    return found
 
 
 def _reached(grant: Grant) -> Reached:
@@ -130,7 +111,8 @@ def _reached(grant: Grant) -> Reached:
 
 def held(tenant: Tenant) -> Mapping[str, int]:
     """Field, or category that no rule can name -> how many rows of the roster have a value. No value is read."""
-    return _keep(("held", tenant.id, tenant.roster_version), lambda: _held(tenant.id))
+    found: dict[str, int] = _kept.get(("held", tenant.id, tenant.roster_version), lambda: _held(tenant.id))
+    return found
 
 
 def _held(tenant: int) -> dict[str, int]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from array import array
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,6 +11,7 @@ from typing import Any
 from django.apps import apps
 
 from rollbook.kernel import idset
+from rollbook.kernel.recent import Recent
 from rollbook.policy import unguarded
 from rollbook.roster import changes, images_before
 from rollbook.sharing.models import Step
@@ -33,8 +32,7 @@ class StepRow:
     upto_event: int
 
 
-_kept: OrderedDict[tuple[int, int], StepRow] = OrderedDict()
-_lock = threading.Lock()
+_kept: Recent[StepRow | None] = Recent(3_000_000, weigh=lambda step: len(step.ids) if step else 0)
 
 
 def steps(grant: Grant, after: int = 0, before: int = 0) -> Iterator[StepRow]:
@@ -53,22 +51,16 @@ def steps(grant: Grant, after: int = 0, before: int = 0) -> Iterator[StepRow]:
 
 
 def _step(grant: Grant, id: int) -> StepRow | None:
-    key = (grant.app_id, id)
-    with _lock:
-        if key in _kept:
-            _kept.move_to_end(key)
-            return _kept[key]
+    return _kept.get((grant.app_id, id), lambda: _read_step(grant, id))
+
+
+def _read_step(grant: Grant, id: int) -> StepRow | None:
     with unguarded("an app reads its own log, and each row of it under its grant", tenant=grant.tenant_id):
         row = Step.objects.filter(tenant_id=grant.tenant_id, app_id=grant.app_id, id=id).first()
     if row is None:
         return None
     ids = array("q", idset.unpack(bytes(row.ids)))
-    made = StepRow(row.id, row.at, row.kind, row.action, ids, row.after_event, row.upto_event)
-    with _lock:
-        _kept[key] = made
-        while len(_kept) > 1 and sum(len(s.ids) for s in _kept.values()) > 3_000_000:
-            _kept.popitem(last=False)
-    return made
+    return StepRow(row.id, row.at, row.kind, row.action, ids, row.after_event, row.upto_event)
 
 
 # ---- What rows were before a step.
